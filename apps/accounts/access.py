@@ -1,0 +1,140 @@
+"""Asks the table: may this operator do this here? One function for pages, lists, and (later) runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts.models import Assignment, Operator, Role, ScopeKind
+from apps.accounts.permissions import TABLE, Need
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something is done: the environment, tags and key of a server, as text."""
+
+    environment: str
+    key: str
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def policy(self) -> str:
+        return str(settings.ENVIRONMENTS.get(self.environment, {"policy": "prod"})["policy"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """`visible` tells 404 from 403: what is outside every scope of an operator does not exist for them."""
+
+    need: Need
+    visible: bool
+    roles: frozenset[Role]
+
+    @property
+    def allowed(self) -> bool:
+        return self.need is not Need.NO
+
+
+class Denied(Exception):
+    """In scope, and not allowed. The 403 page says who can, and how to ask."""
+
+    def __init__(self, permission: str, place: Place | None = None, *, message: str = "") -> None:
+        super().__init__(message or f"{permission} is not allowed here")
+        self.permission = permission
+        self.place = place
+        self.message = message
+
+
+def assignments(operator: Operator) -> list[Assignment]:
+    """What is in force for this operator now. Cost: one indexed query, once a request (kept on the operator object)."""
+    kept: list[Assignment] | None = getattr(operator, "_assignments_in_force", None)
+    if kept is None:
+        kept = list(operator.assignments.in_force()) if operator.is_active and operator.locked_at is None else []
+        operator._assignments_in_force = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def covers(assignment: Assignment, place: Place) -> bool:
+    match assignment.scope_kind:
+        case ScopeKind.ALL:
+            return True
+        case ScopeKind.ENVIRONMENT:
+            return assignment.scope_key == place.environment
+        case ScopeKind.TAG:
+            return assignment.scope_key in place.tags
+        case _:
+            return assignment.scope_key == place.key
+
+
+def roles_at(operator: Operator, place: Place | None) -> frozenset[Role]:
+    """The roles an operator holds at a place; without a place, those that hold everywhere (scope all)."""
+    held = assignments(operator)
+    if place is None:
+        return frozenset(Role(a.role) for a in held if a.scope_kind == ScopeKind.ALL)
+    return frozenset(Role(a.role) for a in held if covers(a, place))
+
+
+def decide(operator: Operator, permission: str, place: Place | None = None) -> Decision:
+    """The easiest need among the operator's roles at a place. Errors: KeyError for a permission that is not in the table."""
+    row = TABLE[permission]
+    if permission in ("own.account", "console.use"):
+        return Decision(need=Need.YES, visible=True, roles=frozenset())
+    roles = roles_at(operator, place)
+    needs = [row.need(role, place.policy if place else "prod") for role in roles]
+    return Decision(need=min(needs, key=lambda need: need.rank, default=Need.NO), visible=bool(roles), roles=roles)
+
+
+def who_may(permission: str, place: Place | None) -> list[Operator]:
+    """The operators who could, for the 403 page. Cost: two queries."""
+    operators = Operator.objects.filter(is_active=True, locked_at=None).prefetch_related("assignments")
+    return [o for o in operators if decide(o, permission, place).allowed]
+
+
+def operator_of(request: HttpRequest) -> Operator:
+    """The signed-in operator. Errors: Denied for an anonymous request."""
+    user = request.user
+    if not user.is_authenticated:
+        raise Denied("console.use")
+    return user
+
+
+def declared(permission: str) -> Callable[[View], View]:
+    """Mark a view with the permission it checks itself (server pages do, after they found the server)."""
+    if permission not in TABLE:
+        raise KeyError(f"{permission} is not in the permission table")
+
+    def mark(view: View) -> View:
+        view.permission = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def console_page(permission: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """A page that is about no single server: checked against roles that hold everywhere."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            require(request, permission, None)
+            return view(request, *args, **kwargs)
+
+        return declared(permission)(guarded)
+
+    return decorate
+
+
+def require(request: HttpRequest, permission: str, place: Place | None) -> Decision:
+    """Errors: Denied, also where the operator lacks the second factor that the environment demands."""
+    operator = operator_of(request)
+    decision = decide(operator, permission, place)
+    if not decision.allowed:
+        raise Denied(permission, place)
+    return decision

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class AclConfig(AppConfig):
+    name = "apps.acl"
+    label = "acl"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from apps.backups import views
+
+app_name = "backups"
+urlpatterns = [
+    path("backups/", views.fleet, name="list"),
+    path("servers/<slug:key>/backups/", views.server, name="server"),
+]

@@ -1,0 +1,338 @@
+"""One connection to one Redis node: bytes in, bytes out, errors in the engine's words.
+
+The driver's command layer is left aside on purpose: its callbacks decode names and guess shapes, while keys and members are
+bytes here from end to end. Its connection layer does what is hard: TLS, AUTH, SELECT, framing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeAlias
+
+import redis.exceptions
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.retry import Retry
+
+from apps.engine import errors
+from apps.engine.connections.addresses import IP, resolve
+from apps.engine.connections.idle import IdleConnections
+from apps.engine.connections.tls import certificate_files
+from apps.engine.target import Address, Target
+
+Argument: TypeAlias = bytes | str | int | float
+Command: TypeAlias = Sequence[Argument]
+# What RESP2 can carry: bytes, int, None, or a list of these.
+Reply: TypeAlias = Any
+
+CLIENT_NAME = "signalbox"
+
+
+class RedisNode:
+    """A live connection to one node. Not for sharing between threads.
+
+    Cost: one round trip a call. `sent` counts the commands, for pages that state what reading them cost.
+    """
+
+    def __init__(self, connection: Connection | UnixDomainSocketConnection, address: Address) -> None:
+        self._connection = connection
+        self.address = address
+        self.sent = 0
+
+    def command(self, *arguments: Argument) -> Reply:
+        """Send one command and give its reply. Errors: every EngineError of `_translated`."""
+        return self.pipeline([arguments], raising=True)[0]
+
+    def pipeline(self, commands: Sequence[Command], *, raising: bool = False) -> list[Reply | errors.EngineError]:
+        """Send many commands in one round trip, without a transaction.
+
+        Shape: one entry a command, in order; with raising=False a refused command's entry is its EngineError, so that one
+        missing right costs one figure and not the page. A broken connection always raises.
+        """
+        if not commands:
+            return []
+        self.sent += len(commands)
+        packed = self._connection.pack_commands([tuple(command) for command in commands])
+        try:
+            self._connection.send_packed_command(packed, check_health=False)
+            replies = [self._one(command) for command in commands]
+        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+            self._connection.disconnect()
+            raise _translated(error, self.address) from error
+        if raising and isinstance(
+            first := next((r for r in replies if isinstance(r, errors.EngineError)), None), Exception
+        ):
+            raise first
+        return replies
+
+    def _one(self, command: Command) -> Reply | errors.EngineError:
+        try:
+            return self._connection.read_response(disable_decoding=True)
+        except redis.exceptions.ResponseError as error:
+            return _translated(error, self.address, command=command)
+
+
+class _Pinned:
+    """Dials addresses that were checked, while the certificate is still verified against the name."""
+
+    checked: Sequence[IP] = ()
+
+    def _connect(self) -> socket.socket:
+        last: OSError | None = None
+        for ip in self.checked:
+            try:
+                made = socket.create_connection((str(ip), self.port), self.socket_connect_timeout)  # type: ignore[attr-defined]
+            except OSError as error:
+                last = error
+                continue
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            made.settimeout(self.socket_timeout)  # type: ignore[attr-defined]
+            return made
+        raise last or OSError("no address")
+
+
+class _PinnedConnection(_Pinned, Connection):
+    pass
+
+
+class _SocketConnection(UnixDomainSocketConnection):
+    """A node on this machine, named by its socket file."""
+
+    @property
+    def host(self) -> str:
+        return str(self.path)
+
+
+class _PinnedTLSConnection(SSLConnection):
+    """SSLConnection wraps what Connection dials: put the pinned dialling below it."""
+
+    checked: Sequence[IP] = ()
+
+    def _connect(self) -> socket.socket:
+        plain = _Pinned._connect(self)  # type: ignore[arg-type]
+        try:
+            secured: socket.socket = self._wrap_socket_with_ssl(plain)
+            return secured
+        except (OSError, redis.exceptions.RedisError):
+            plain.close()
+            raise
+
+
+_idle: IdleConnections[RedisNode] = IdleConnections(lambda node: node._connection.disconnect())
+_pid = os.getpid()
+_fork_lock = threading.Lock()
+
+
+def _shelf() -> IdleConnections[RedisNode]:
+    """The idle connections of this process; a forked child never uses its parent's."""
+    global _idle, _pid
+    with _fork_lock:
+        if _pid != os.getpid():
+            _idle, _pid = IdleConnections(lambda node: node._connection.disconnect()), os.getpid()
+    return _idle
+
+
+@contextmanager
+def redis_node(target: Target, *, address: Address | None = None, fresh: bool = False) -> Iterator[RedisNode]:
+    """A connection to one node of a target (its first address unless told otherwise).
+
+    Cost: connecting takes three round trips, about 1 ms on a local network; idle connections are used again for 20 s.
+    One attempt, never a retry. `fresh` always connects anew (tests of a connection).
+    Errors: Unreachable, NameNotResolved, TimedOut, AddressRefused, TLSFailed, AuthenticationFailed, NotPermitted, Busy, WrongKind.
+    """
+    seen = target.at(address) if address else target
+    node = None if fresh else _usable(_shelf().take(seen))
+    if node is None:
+        node = _connected(seen)
+    try:
+        yield node
+    except BaseException as error:
+        if isinstance(error, errors.EngineError) and not isinstance(error, errors.Unreachable):
+            _shelf().put(seen, node)
+        else:
+            node._connection.disconnect()
+        raise
+    if fresh:
+        node._connection.disconnect()
+    else:
+        _shelf().put(seen, node)
+
+
+def forget_connections() -> None:
+    """Close what is idle: credentials or addresses changed."""
+    _shelf().clear()
+
+
+def _usable(node: RedisNode | None) -> RedisNode | None:
+    """None when the server closed the idle connection meanwhile, or left something unread on it."""
+    if node is None:
+        return None
+    try:
+        if node._connection.can_read(timeout=0):
+            raise redis.exceptions.ConnectionError("unread data on an idle connection")
+    except (redis.exceptions.RedisError, OSError):
+        node._connection.disconnect()
+        return None
+    node.sent = 0
+    return node
+
+
+def _connected(target: Target) -> RedisNode:
+    try:
+        with ExitStack() as stack:
+            connection = _connection(target, stack)
+            connection.connect()
+    except (redis.exceptions.RedisError, OSError, ValueError) as error:
+        raise _translated(error, target.address, secured=target.tls is not None) from error
+    node = RedisNode(connection, target.address)
+    node.pipeline([("CLIENT", "SETNAME", CLIENT_NAME)])
+    node.sent = 0
+    return node
+
+
+def _connection(target: Target, stack: ExitStack) -> Connection | UnixDomainSocketConnection:
+    address = target.address
+    common: dict[str, Any] = {
+        "db": int(target.database or 0),
+        "username": target.username or None,
+        "password": target.password or None,
+        "socket_timeout": target.read_timeout_s,
+        "socket_connect_timeout": target.connect_timeout_s,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+    }
+    if address.is_socket:
+        target.policy.check_socket(address.host)
+        return _SocketConnection(path=address.host, **common)
+    checked = resolve(address.host, address.port, target.policy)
+    common |= {"host": address.host, "port": address.port}
+    if target.tls is None:
+        made: Connection = _PinnedConnection(**common)
+    else:
+        files = stack.enter_context(certificate_files(target.tls))
+        made = _PinnedTLSConnection(
+            ssl_ca_certs=str(files.ca) if files.ca else None,
+            ssl_certfile=str(files.certificate) if files.certificate else None,
+            ssl_keyfile=str(files.key) if files.key else None,
+            ssl_min_version=ssl.TLSVersion.TLSv1_2,
+            **common,
+        )
+    made.checked = checked  # type: ignore[attr-defined]
+    return made
+
+
+def _translated(
+    error: BaseException, address: Address, *, command: Command = (), secured: bool = False
+) -> errors.EngineError:
+    """The driver's exception in the engine's words. By the error's class and code, never by its free text alone."""
+    if isinstance(error, errors.EngineError):
+        return error
+    text = str(error)[:300]
+    cause = error.__context__ or error.__cause__ or error
+    if isinstance(error, ssl.SSLError) or isinstance(cause, ssl.SSLError):
+        reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or text
+        return errors.TLSFailed(
+            f"The TLS handshake with {address} failed: {reason}.",
+            way_out="Check that the server speaks TLS on this port, and that the CA and the host name fit its certificate.",
+        )
+    if isinstance(error, redis.exceptions.TimeoutError | TimeoutError):
+        return errors.TimedOut(
+            f"{address} did not answer in time.", way_out="Check firewalls, and whether the server is busy."
+        )
+    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.NoPermissionError) or text.startswith(
+        ("WRONGPASS", "NOAUTH", "NOPERM", "ERR AUTH", "ERR invalid password", "invalid username-password")
+    ):
+        return _refused(error, text, address, command)
+    if isinstance(error, redis.exceptions.BusyLoadingError):
+        return errors.Busy(f"{address} is loading its data into memory.", way_out="It answers when it is done.")
+    if "max number of clients" in text:
+        return errors.Busy(f"{address} accepts no more clients.", way_out="Raise maxclients, or close idle clients.")
+    if isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in text:
+        return errors.WrongKind(f"{address} does not speak the Redis protocol.", way_out="Check the kind and the port.")
+    if isinstance(error, redis.exceptions.ConnectionError | OSError):
+        closed = "Connection closed" in text or "Connection reset" in text
+        if closed and secured:
+            return errors.TLSFailed(
+                f"{address} closed the connection during the TLS handshake.", way_out="Does it speak TLS on this port?"
+            )
+        if closed:
+            return errors.Unreachable(f"{address} closed the connection.", way_out="It may demand TLS, or shut down.")
+        return errors.Unreachable(
+            f"Connection refused by {address}." if "111" in text else f"{address} cannot be reached.",
+            way_out="Check the address, and that the server runs.",
+        )
+    return _answer(text, address, command)
+
+
+def _refused(error: BaseException, text: str, address: Address, command: Command) -> errors.EngineError:
+    name = _shown(command)
+    if (
+        isinstance(error, redis.exceptions.NoPermissionError)
+        or text.startswith("NOPERM")
+        or "has no permissions" in text
+    ):
+        rule = f"+{name}" if name else ""
+        return errors.NotPermitted(
+            f"This account may not run {name.upper().replace('|', ' ') or 'this command'}.", missing=rule
+        )
+    if "NOAUTH" in text or "Authentication required" in text or "without any password" in text:
+        way_out = (
+            "Give a user and a password."
+            if "without any password" not in text
+            else "Leave the password empty: this server has none."
+        )
+        return errors.AuthenticationFailed(f"{address} asks for other credentials: {text}", way_out=way_out)
+    return errors.AuthenticationFailed(
+        f"{address} refused the user or the password.", way_out="Check both; the server knows this user under ACL LIST."
+    )
+
+
+def _answer(text: str, address: Address, command: Command) -> errors.EngineError:
+    name = _shown(command).upper().replace("|", " ")
+    lower = text.lower()
+    if "unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower:
+        return errors.Unsupported(
+            f"{address} has no {name or 'such command'}.",
+            way_out="Its version, or the service that runs it, leaves it out.",
+        )
+    if text.startswith("WRONGTYPE"):
+        return errors.Gone("The key holds another type by now.", way_out="Open it again.")
+    if "no such key" in lower:
+        return errors.Gone("The key is gone.")
+    if text.startswith(("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
+        return errors.Busy(text)
+    return errors.CommandFailed(f"{name or 'The server'}: {text}")
+
+
+CONTAINERS = frozenset(
+    {
+        "ACL",
+        "CLIENT",
+        "CLUSTER",
+        "COMMAND",
+        "CONFIG",
+        "LATENCY",
+        "MEMORY",
+        "MODULE",
+        "OBJECT",
+        "PUBSUB",
+        "SCRIPT",
+        "SLOWLOG",
+        "XINFO",
+    }
+)
+
+
+def _shown(command: Command) -> str:
+    """The command as an ACL rule names it: `config|get`, `scan`."""
+    words = [w.decode("ascii", "replace") if isinstance(w, bytes) else str(w) for w in command[:2]]
+    if not words:
+        return ""
+    return "|".join(words).lower() if words[0].upper() in CONTAINERS and len(words) > 1 else words[0].lower()

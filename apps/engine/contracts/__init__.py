@@ -1,0 +1,1 @@
+"""What the product can grow by, one short file each: adapter, probe."""

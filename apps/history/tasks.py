@@ -1,0 +1,1 @@
+"""Looks at every server, every few seconds, in the sampling worker."""

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from apps.keyspace import views
+
+app_name = "keyspace"
+urlpatterns = [
+    path("servers/<slug:key>/keyspace/", views.keys, name="list"),
+]

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from apps.monitoring import views
+
+app_name = "monitoring"
+urlpatterns = [
+    path("livez", views.livez, name="livez"),
+]

@@ -1,0 +1,50 @@
+"""Every page about one server begins here: found within the operator's scope, allowed by role, named by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+from apps.accounts.access import Denied, decide, declared, operator_of
+from apps.accounts.models import Operator
+from apps.engine.target import Kind
+from apps.servers.models import Server
+
+ServerView = Callable[..., HttpResponse]
+
+
+def visible_servers(operator: Operator, permission: str = "servers.view") -> list[Server]:
+    """The servers this operator may know of, by name. Cost: one query for servers, one for assignments."""
+    return [s for s in Server.objects.prefetch_related("credentials") if decide(operator, permission, s.place).allowed]
+
+
+def find_server(request: HttpRequest, key: str, permission: str, *, kind: Kind | None = None) -> Server:
+    """The server of a URL. Errors: Http404 out of scope (or of another kind), Denied in scope but not allowed."""
+    server = Server.objects.prefetch_related("credentials").filter(key=key).first()
+    if server is None:
+        raise Http404("no such server")
+    decision = decide(operator_of(request), permission, server.place)
+    if not decision.visible or (kind and server.kind != kind):
+        raise Http404("no such server")
+    if not decision.allowed:
+        raise Denied(permission, server.place)
+    return server
+
+
+def server_page(permission: str, *, kind: Kind | None = None) -> Callable[[ServerView], ServerView]:
+    """Decorates `view(request, server, ...)` for a route `servers/<slug:key>/...`."""
+
+    def decorate(view: ServerView) -> ServerView:
+        @wraps(view)
+        def guarded(request: HttpRequest, key: str, *args: Any, **kwargs: Any) -> HttpResponse:
+            server = find_server(request, key, permission, kind=kind)
+            request.server = server  # type: ignore[attr-defined]  # the frame shows the server bar for it
+            return view(request, server, *args, **kwargs)
+
+        guarded.kind = kind  # type: ignore[attr-defined]
+        return declared(permission)(guarded)
+
+    return decorate

@@ -1,0 +1,167 @@
+"""The words every page is made of: icon, signal, plate, figures with units, times, bars, and names made of bytes.
+
+Everything goes through format_html: what came from a server is escaped here, in one place.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from apps.engine import text, units
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, size: str = "") -> SafeString:
+    """{% icon "search" %}, {% icon "search" "sm" %}: a name of tools/icons.txt."""
+    kind = "icon icon-sm" if size == "sm" else "icon"
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', kind, static("icons.svg"), name)
+
+
+@register.simple_tag
+def sig(signal: str, words: Any = "", quiet: bool = False) -> SafeString:
+    """{% sig "crit" "2 backlogs stuck" %}: ok info warn crit down unknown skip run pause done; shape, word and colour together."""
+    shape = format_html('<svg aria-hidden="true"><use href="{}#{}"/></svg>', static("signals.svg"), signal)
+    return format_html('<span class="sig sig-{}{}">{}{}</span>', signal, " sig-quiet" if quiet else "", shape, words)
+
+
+@register.simple_tag
+def plate(environment: str) -> SafeString:
+    """The environment as a plate. An environment of one's own looks like the one whose policy it has."""
+    return format_html('<span class="plate plate-{}">{}</span>', policy_of(environment), environment.upper())
+
+
+@register.filter
+def policy_of(environment: str) -> str:
+    return str(settings.ENVIRONMENTS.get(environment, {"policy": "prod"})["policy"])
+
+
+def _figure(value: str, unit: str) -> SafeString:
+    return format_html('{}<span class="u">{}</span>', value, unit)
+
+
+def unknown(why: str = "The server did not say.") -> SafeString:
+    return format_html('<span class="why-unknown" title="{}">unknown</span>', why)
+
+
+@register.filter
+def bytes_iec(value: float | None) -> SafeString:
+    """Memory: 1536 as 1.5 KiB."""
+    return unknown() if value is None else _figure(*units.memory(value))
+
+
+@register.filter
+def bytes_si(value: float | None) -> SafeString:
+    """Disks and files: 1500000 as 1.5 MB."""
+    return unknown() if value is None else _figure(*units.disk(value))
+
+
+@register.filter
+def count(value: float | None, unit: str = "") -> SafeString:
+    """{{ n|count:"keys" }}: 2,134,880 keys; without a unit where the table's head says it."""
+    if value is None:
+        return unknown()
+    return _figure(units.count(value), unit) if unit else format_html("{}", units.count(value))
+
+
+@register.filter
+def percent(ratio: float | None) -> SafeString:
+    """0.941 as 94.1 %."""
+    return unknown() if ratio is None else _figure(units.share(ratio), "%")
+
+
+@register.filter
+def duration(seconds: float | None) -> SafeString:
+    """3725 as 1 h 2 min."""
+    if seconds is None:
+        return unknown()
+    return format_html_join(" ", '{}<span class="u">{}</span>', units.duration(float(seconds)))
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString:
+    """A moment as "4 min ago", the exact UTC time in its title."""
+    if at is None:
+        return unknown("Not seen yet.")
+    seconds = (timezone.now() - at).total_seconds()
+    words = (
+        "now"
+        if abs(seconds) < 1
+        else f"{units.duration_text(seconds)} ago"
+        if seconds > 0
+        else f"in {units.duration_text(-seconds)}"
+    )
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.astimezone(UTC).isoformat(), utc(at), words)
+
+
+@register.filter
+def utc(at: datetime | None) -> str:
+    """20 Nov 2026 03:12:36 UTC."""
+    return f"{at.astimezone(UTC):%-d %b %Y %H:%M:%S} UTC" if at else "unknown"
+
+
+@register.filter
+def clock(at: datetime | None) -> SafeString:
+    """A moment in logs: 03:12:36, the whole in its title."""
+    return (
+        unknown("Not seen yet.")
+        if at is None
+        else format_html('<time title="{}">{:%H:%M:%S}</time>', utc(at), at.astimezone(UTC))
+    )
+
+
+@register.filter
+def dash(value: Any, why: str = "Does not apply.") -> SafeString:
+    """The value, or – with a reason where it does not apply (None or empty)."""
+    return (
+        format_html('<span class="none" title="{}">–</span>', why) if value in (None, "") else format_html("{}", value)
+    )
+
+
+@register.filter
+def name(raw: bytes | str, most: int = 256) -> SafeString:
+    """A name, member or value from a server: bytes as text, hidden characters as escapes in their own colour."""
+    raw = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw)
+    shown = format_html_join(
+        "",
+        "{}",
+        (
+            (format_html('<span class="esc">{}</span>', run) if escaped else run,)
+            for run, escaped in text.pieces(raw, most=most)
+        ),
+    )
+    return format_html('<bdi title="{}">{}{}</bdi>', text.plain(raw, most=1024), shown, "…" if len(raw) > most else "")
+
+
+@register.filter
+def ref(raw: bytes | str) -> str:
+    """Bytes as a part of a URL."""
+    return text.ref(raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw))
+
+
+@register.simple_tag
+def bar(ratio: float | None, kind: str = "", mark: float | None = None, classes: str = "") -> SafeString:
+    """A share as a bar: kind "" warn crit ok accent s1..s6; mark is a threshold. Widths are SVG attributes."""
+    if ratio is None:
+        return format_html("")
+    width = f"{min(max(ratio, 0), 1) * 100:.1f}%"
+    fill = f"fill-{kind}" if kind else "fill"
+    line = (
+        format_html('<rect class="mark" x="{}%" y="-2" width="1.5" height="12"/>', f"{mark * 100:.0f}")
+        if mark is not None
+        else ""
+    )
+    return format_html(
+        '<svg class="bar {}" role="img" aria-label="{} %"><rect class="track" width="100%" height="100%" rx="2"/>'
+        '<rect class="{}" width="{}" height="100%" rx="2"/>{}</svg>',
+        classes, units.share(ratio), fill, width, line,
+    )  # fmt: skip

@@ -1,0 +1,18 @@
+"""Every capability mounts its own routes. The Django admin and django_rq's pages are never mounted."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/", include("allauth.urls")),
+    path("operators/", include("apps.accounts.urls")),
+    path("servers/", include("apps.servers.urls")),
+    path("", include("apps.keyspace.urls")),
+    path("", include("apps.queues.urls")),
+    path("", include("apps.acl.urls")),
+    path("", include("apps.slow_queries.urls")),
+    path("", include("apps.activity.urls")),
+    path("", include("apps.upkeep.urls")),
+    path("", include("apps.backups.urls")),
+    path("", include("apps.monitoring.urls")),
+    path("", include("apps.overview.urls")),
+]
