@@ -53,11 +53,13 @@ class PostgresNode:
         """As the server says it: `15.18`."""
         return self._connection.info.parameter_status("server_version") or str(self.version)
 
-    def rows(self, statement: str | sql.Composable, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+    def rows(
+        self, statement: str | sql.SQL | sql.Composed, parameters: Parameters | None = None
+    ) -> list[tuple[Any, ...]]:
         """All rows of one bounded statement, as tuples. Values always travel as parameters, never inside the text."""
         return self._run(statement, parameters, tuple_row)
 
-    def row(self, statement: str | sql.Composable, parameters: Parameters | None = None) -> tuple[Any, ...]:
+    def row(self, statement: str | sql.SQL | sql.Composed, parameters: Parameters | None = None) -> tuple[Any, ...]:
         """The first row. Errors: Gone where there is none."""
         rows = self.rows(statement, parameters)
         if not rows:
@@ -65,14 +67,14 @@ class PostgresNode:
         return rows[0]
 
     def records(
-        self, record: type[Record], statement: str | sql.Composable, parameters: Parameters | None = None
+        self, record: type[Record], statement: str | sql.SQL | sql.Composed, parameters: Parameters | None = None
     ) -> list[Record]:
         """All rows of one bounded statement, each as a `record` whose fields are named like the columns."""
         return cast(list[Record], self._run(statement, parameters, class_row(record)))
 
-    def _run(self, statement: str | sql.Composable, parameters: Parameters | None, factory: Any) -> list[Any]:
+    def _run(self, statement: str | sql.SQL | sql.Composed, parameters: Parameters | None, factory: Any) -> list[Any]:
         self.sent += 1
-        text = statement if isinstance(statement, sql.Composable) else sql.SQL(statement)
+        text = statement if not isinstance(statement, str) else sql.SQL(statement)
         try:
             with self._connection.cursor(row_factory=factory) as cursor:
                 cursor.execute(text, parameters)

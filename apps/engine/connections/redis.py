@@ -104,9 +104,7 @@ class _PinnedConnection(_Pinned, Connection):
 class _SocketConnection(UnixDomainSocketConnection):
     """A node on this machine, named by its socket file."""
 
-    @property
-    def host(self) -> str:
-        return str(self.path)
+    host = ""
 
 
 class _PinnedTLSConnection(SSLConnection):
