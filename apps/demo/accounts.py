@@ -1,0 +1,93 @@
+"""The accounts of the demo's servers, the console's own among them with no more than reading needs."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+from redis import Redis
+
+from apps.demo.places import Servers
+
+# What docs/permissions.md asks for reading, and nothing else.
+CONSOLE_RULES = (
+    "~* resetchannels -@all +@read -@dangerous +ping +select +scan +type +object +memory|usage +pubsub +command"
+    " +client|setname +client|id +client|list +client|info +client|getname +info +dbsize +config|get +role +lastsave +time"
+    " +acl|whoami +acl|list +acl|users +acl|getuser +acl|cat +acl|log +acl|dryrun +module|list"
+    " +latency|latest +latency|history +slowlog|get +slowlog|len +memory|stats +memory|doctor"
+)
+
+
+def redis_accounts(admin: Redis, passwords: dict[str, str]) -> None:
+    """Named users with rights of different width, one that is off, and `default` left open on the private socket."""
+    _user(admin, "signalbox", passwords["signalbox"], *CONSOLE_RULES.split())
+    _user(
+        admin, "app-web", passwords["app-web"], "~cart:*", "~session:*", "~page:*", "+@read", "+@write", "+@connection"
+    )
+    _user(
+        admin,
+        "app-worker",
+        passwords["app-worker"],
+        "~*",
+        "&*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+        "+client|setname",
+        "+client|list",
+        "+keys",
+    )
+    _user(
+        admin,
+        "reporting",
+        passwords["reporting"],
+        "~newsletter:*",
+        "~catalog:*",
+        "~ranking:*",
+        "~audit:*",
+        "+@read",
+        "+@connection",
+    )
+    admin.execute_command("ACL", "SETUSER", "migration-2024", "reset", "off", "nopass", "allkeys", "+@all")
+
+
+def _user(admin: Redis, name: str, password: str, *rules: str) -> None:
+    admin.execute_command("ACL", "SETUSER", name, "reset", "on", f">{password}", *rules)
+
+
+ROLES = ("signalbox", "shop")
+
+
+def postgres_accounts(admin: psycopg.Connection[tuple[object, ...]], passwords: dict[str, str]) -> None:
+    """The console's account with pg_monitor, the shop's with its tables, and a few that an auditor would ask about."""
+    for role in ROLES:
+        _role(admin, role, "LOGIN", password=passwords[role])
+    for role, attributes in (
+        ("shop_owner", "NOLOGIN"),
+        ("reporting", "NOLOGIN"),
+        ("contractor", "LOGIN VALID UNTIL '2026-01-31'"),
+    ):
+        _role(admin, role, attributes)
+    admin.execute("GRANT pg_monitor TO signalbox")
+    admin.execute("GRANT reporting TO contractor")
+    admin.execute("ALTER ROLE signalbox SET default_transaction_read_only = on")
+
+
+def _role(admin: psycopg.Connection[tuple[object, ...]], name: str, attributes: str, *, password: str = "") -> None:
+    if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
+        admin.execute(sql.SQL("CREATE ROLE {} " + attributes).format(sql.Identifier(name)))
+    if password:
+        admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
+
+
+def admin_of_redis(servers: Servers) -> Redis:
+    return Redis(unix_socket_path=str(servers.redis.socket))
+
+
+def admin_of_postgres(servers: Servers, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host=str(servers.postgres.socket_dir),
+        port=servers.postgres.port,
+        user="postgres",
+        dbname=database,
+        autocommit=True,
+    )

@@ -1,0 +1,27 @@
+"""A Celery worker on the demo's queues, all but the forgotten one."""
+
+from __future__ import annotations
+
+import sys
+
+from apps.demo.traffic.jobs import shop
+
+
+def main(socket: str) -> None:
+    app = shop(f"redis+socket://{socket}")
+    app.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            "--concurrency=2",
+            "-Q",
+            "thumbnails,invoices",
+            "-n",
+            "demo@%h",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
