@@ -117,6 +117,12 @@ def declared(permission: str) -> Callable[[View], View]:
     return mark
 
 
+def public(view: View) -> View:
+    """Mark a view that answers without a sign-in. There are few, and a test lists them."""
+    view.public = True  # type: ignore[attr-defined]
+    return view
+
+
 def console_page(permission: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
     """A page that is about no single server: checked against roles that hold everywhere."""
 

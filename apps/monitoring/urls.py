@@ -5,4 +5,6 @@ from apps.monitoring import views
 app_name = "monitoring"
 urlpatterns = [
     path("livez", views.livez, name="livez"),
+    path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
 ]

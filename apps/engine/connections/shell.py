@@ -201,7 +201,7 @@ def start(
             group=account.gid if account else None,
             extra_groups=[] if account else None,
             umask=0o077,
-            preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 - see the module's docstring
+            preexec_fn=_die_with_parent(death_signal),
         )
     except OSError as error:
         raise ProcessFailed(f"{words[0]} could not be started: {error.strerror or error}") from error

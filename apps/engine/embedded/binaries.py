@@ -172,7 +172,9 @@ def _path_folders() -> list[Path]:
 def _test_folders() -> list[Path]:
     named = os.environ.get("SIGNALBOX_TEST_BINARIES", "")
     roots = [Path(part).resolve() for part in named.split(os.pathsep) if part]
-    return [folder for root in roots for folder in (root, root / "bin", root / "src", root / "usr/bin") if folder.is_dir()]
+    return [
+        folder for root in roots for folder in (root, root / "bin", root / "src", root / "usr/bin") if folder.is_dir()
+    ]
 
 
 def _machine_redis() -> list[RedisBinary]:
@@ -192,7 +194,9 @@ def _same_program(folder: Path, wheel_folder: Path | None) -> bool:
 def _machine_postgres() -> list[PostgresBinaries]:
     pattern = re.compile(r"^(postgresql(@\d+)?|\d+)$")
     parents = [Path(parent) for parent in POSTGRES_PARENTS]
-    versioned = [each / "bin" for parent in parents if parent.is_dir() for each in parent.iterdir() if pattern.match(each.name)]
+    versioned = [
+        each / "bin" for parent in parents if parent.is_dir() for each in parent.iterdir() if pattern.match(each.name)
+    ]
     return [each for folder in [*versioned, *_path_folders()] for each in _postgres_in(folder, "machine")]
 
 

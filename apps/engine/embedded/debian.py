@@ -22,7 +22,9 @@ from apps.engine.embedded.errors import EmbeddedError
 What = Literal["redis", "postgres"]
 
 # What comes with every Debian, or is only needed for what an embedded server does without (JIT, PL/Perl).
-NOT_NEEDED = re.compile(r"^lib(c6|c-bin|c-l10n|gcc-s1|stdc\+\+6|llvm\d.*|z3-\d|.*perl.*|pam-.*|elogind0|newt.*|slang2|cdebconf.*|debian-.*|textwrap1)$")
+NOT_NEEDED = re.compile(
+    r"^lib(c6|c-bin|c-l10n|gcc-s1|stdc\+\+6|llvm\d.*|z3-\d|.*perl.*|pam-.*|elogind0|newt.*|slang2|cdebconf.*|debian-.*|textwrap1)$"
+)
 LISTS_TIMEOUT_S = 180.0
 DOWNLOAD_TIMEOUT_S = 300.0
 STEP_TIMEOUT_S = 60.0
@@ -43,7 +45,9 @@ class _Apt:
 
     options: tuple[str, ...] = ()
 
-    def lines(self, program: str, *words: str, timeout_s: float = STEP_TIMEOUT_S, folder: Path | None = None) -> list[str]:
+    def lines(
+        self, program: str, *words: str, timeout_s: float = STEP_TIMEOUT_S, folder: Path | None = None
+    ) -> list[str]:
         done = shell.run([program, *self.options, *words], timeout_s=timeout_s, folder=folder)
         return done.text.splitlines()
 
@@ -53,7 +57,9 @@ def unpacked(cache_dir: Path, what: What) -> Unpacked | None:
     root = cache_dir / f"debian-{what}"
     if not (root / "usr").is_dir():
         return None
-    library_dirs = [place for place in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")) if place.is_dir()]
+    library_dirs = [
+        place for place in (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")) if place.is_dir()
+    ]
     return Unpacked(root=root, library_dirs=tuple(library_dirs))
 
 
@@ -70,7 +76,9 @@ def fetch(cache_dir: Path, what: What) -> Unpacked:
     try:
         _fetch(cache_dir, what)
     except shell.ProcessFailed as error:
-        raise EmbeddedError(f"Debian's packages could not be fetched: {error.message}", way_out=LISTS_WAY_OUT) from error
+        raise EmbeddedError(
+            f"Debian's packages could not be fetched: {error.message}", way_out=LISTS_WAY_OUT
+        ) from error
     done = unpacked(cache_dir, what)
     if done is None:
         raise EmbeddedError("Debian's packages held no programs", way_out=LISTS_WAY_OUT)

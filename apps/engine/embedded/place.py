@@ -73,7 +73,9 @@ def unprivileged_account() -> Account | None:
         with contextlib.suppress(KeyError):
             found = pwd.getpwnam(name)
             return Account(uid=found.pw_uid, gid=found.pw_gid, home=Path("/"))
-    raise EmbeddedError("PostgreSQL refuses root, and there is no account to run it as.", way_out="Run as a normal user.")
+    raise EmbeddedError(
+        "PostgreSQL refuses root, and there is no account to run it as.", way_out="Run as a normal user."
+    )
 
 
 def can_reach(path: Path, account: Account | None) -> bool:
@@ -103,7 +105,7 @@ def reachable_folder(folder: Path, account: Account | None) -> Path:
         remembered = Path(pointer.read_text().strip())
         if remembered.is_dir():
             return private_folder(remembered, account)
-    made = Path(tempfile.mkdtemp(prefix="signalbox-", dir="/var/tmp"))  # noqa: S108 - mkdtemp makes it 0700 and ours
+    made = Path(tempfile.mkdtemp(prefix="signalbox-", dir="/var/tmp"))
     pointer.write_text(f"{made}\n")
     return private_folder(made, account)
 
@@ -134,7 +136,8 @@ class FolderLock:
         except BlockingIOError:
             os.close(descriptor)
             raise EmbeddedError(
-                f"{self._path.parent} is in use by another running console.", way_out="Stop that one, or use another folder."
+                f"{self._path.parent} is in use by another running console.",
+                way_out="Stop that one, or use another folder.",
             ) from None
         self._descriptor = descriptor
 

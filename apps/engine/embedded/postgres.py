@@ -141,7 +141,9 @@ class EmbeddedPostgres:
     def _run_program(self, name: str, *words: str | Path) -> None:
         environment = library_environment(self._programs.library_dirs)
         program = self._programs.bin_dir / name
-        shell.run([program, *words], timeout_s=INITDB_TIMEOUT_S, env=environment, folder=self.folder, account=self.account)
+        shell.run(
+            [program, *words], timeout_s=INITDB_TIMEOUT_S, env=environment, folder=self.folder, account=self.account
+        )
 
     def _configure(self) -> None:
         settings: dict[str, str] = {
@@ -159,7 +161,11 @@ class EmbeddedPostgres:
 
     def _access_rules(self) -> str:
         method = "scram-sha-256" if self.password else "trust"
-        ways = [f"local {{}} all {method}", "host {} all 127.0.0.1/32 scram-sha-256", "host {} all ::1/128 scram-sha-256"]
+        ways = [
+            f"local {{}} all {method}",
+            "host {} all 127.0.0.1/32 scram-sha-256",
+            "host {} all ::1/128 scram-sha-256",
+        ]
         return "".join(f"{way.format(what)}\n" for way in ways for what in ("all", "replication"))
 
     def _tls_settings(self) -> dict[str, str]:

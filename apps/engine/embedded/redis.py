@@ -122,7 +122,9 @@ class EmbeddedRedis:
             "save": '""',
             "appendonly": "no",
         }
-        lines = [f"{name} {value}" for name, value in {**plain, **self._tls_settings(), **self._checked_settings()}.items()]
+        lines = [
+            f"{name} {value}" for name, value in {**plain, **self._tls_settings(), **self._checked_settings()}.items()
+        ]
         return [*lines, f"requirepass {quoted(self.password)}"] if self.password else lines
 
     def _tls_settings(self) -> dict[str, str]:
@@ -143,7 +145,9 @@ class EmbeddedRedis:
         ends_at = time.monotonic() + timeout_s
         while time.monotonic() < ends_at:
             if self.pid is None:
-                raise EmbeddedError(f"{self.binary.label} did not start.\n{place.tail(self.log)}", way_out=f"See {self.log}.")
+                raise EmbeddedError(
+                    f"{self.binary.label} did not start.\n{place.tail(self.log)}", way_out=f"See {self.log}."
+                )
             if self._answers():
                 return
             time.sleep(0.02)
