@@ -9,6 +9,8 @@ from django.test import Client
 
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 
+pytest_plugins = ["tests.real_servers"]
+
 PASSWORD = "a long enough passphrase"
 
 

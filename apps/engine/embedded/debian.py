@@ -48,8 +48,16 @@ class _Apt:
     def lines(
         self, program: str, *words: str, timeout_s: float = STEP_TIMEOUT_S, folder: Path | None = None
     ) -> list[str]:
-        done = shell.run([program, *self.options, *words], timeout_s=timeout_s, folder=folder)
+        done = shell.run(
+            [program, *self.options, *words], timeout_s=timeout_s, folder=folder, env=clean_apt_environment()
+        )
         return done.text.splitlines()
+
+
+def clean_apt_environment() -> dict[str, str]:
+    """What apt may know of our environment: how to reach its mirror, and an own configuration if the user has one."""
+    names = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "APT_CONFIG")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def unpacked(cache_dir: Path, what: What) -> Unpacked | None:

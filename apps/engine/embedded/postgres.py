@@ -123,7 +123,15 @@ class EmbeddedPostgres:
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         secret = self.folder / "initial-password"
-        words = ["--username", SUPERUSER, "--encoding=UTF8", "--locale=C", "--auth=trust", "--pgdata", draft]
+        words: list[str | Path] = [
+            "--username",
+            SUPERUSER,
+            "--encoding=UTF8",
+            "--locale=C",
+            "--auth=trust",
+            "--pgdata",
+            draft,
+        ]
         words += [] if self._durable else ["--no-sync"]
         try:
             if self.password:
