@@ -17,12 +17,13 @@ from apps.engine.embedded.redis import EmbeddedRedis
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine without servers: a PATH with nothing but what the Debian packages are fetched with."""
+    """This machine without its servers: a PATH with every other program of the system."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("apt-get", "apt-cache", "dpkg", "dpkg-deb", "tar", "rm", "sh"):
-        if found := shutil.which(name):
-            (tools / name).symlink_to(found)
+    programs = {each.name: each for folder in ("/usr/sbin", "/usr/bin") for each in Path(folder).iterdir()}
+    for program in programs.values():
+        if not program.name.startswith(("redis", "valkey", "postgres", "pg_", "initdb")):
+            (tools / program.name).symlink_to(program)
     monkeypatch.setenv("PATH", str(tools))
     monkeypatch.setattr(binaries, "POSTGRES_PARENTS", ())
 

@@ -130,8 +130,9 @@ def _apt_with_lists(cache_dir: Path) -> _Apt:
 
 
 def _knows(apt: _Apt, name: str) -> bool:
+    """Whether a list names a place to fetch it from: that it is installed is not enough."""
     with contextlib.suppress(shell.ProcessFailed):
-        return any("Candidate:" in line and "(none)" not in line for line in apt.lines("apt-cache", "policy", name))
+        return any(line.endswith("Packages") for line in apt.lines("apt-cache", "policy", name))
     return False
 
 
