@@ -1,0 +1,52 @@
+# Two commands: `make run` and `make test`. Both set up what they need; both may be run again and again.
+# Needs: git, make, python3 (3.11 or newer) with venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test lint clean setup setup-dev
+
+help: ## Say what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: setup ## Set everything up and serve the console on http://localhost:8000 (PORT=8001 for another port, DEMO=0 without the demo)
+	@exec $(BIN)/python -m console.supervise
+
+test: setup-dev lint ## Run the linters, the types, the import rules and every test on real servers
+	@mkdir -p test-results
+	$(BIN)/python -m pytest -q --junitxml=test-results/pytest.xml $(TESTS)
+
+lint: setup-dev ## Run the linters, the types and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy apps console tests
+	$(BIN)/lint-imports
+
+clean: ## Remove what run and test made: the environment, caches and the data folder with its keys and its demo
+	@if [ -e data/lock ] && ! flock --nonblock data/lock true; then echo "A console is running here: stop it first."; exit 1; fi
+	@if [ -d data ]; then find data -name elsewhere -type f -exec cat {} + | grep -xE '/var/tmp/signalbox-[A-Za-z0-9_]+' | xargs -r rm -rf; fi
+	rm -rf $(VENV) data .work test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@$(call make_venv,run,)
+
+setup-dev:
+	@$(call make_venv,dev,requirements-dev.txt)
+
+# $(1): the stamp's name; $(2): a further requirements file. Building it aside and stamping it last means that an
+# interrupted set-up is done again.
+define make_venv
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make run"; exit 1; }; \
+wanted=$$( { $(PYTHON) -c 'import sys; print(sys.version)'; cat requirements.txt $(2); } | cksum); \
+if [ "$$(cat $(VENV)/.stamp-$(1) 2>/dev/null)" = "$$wanted" ]; then exit 0; fi; \
+echo "Setting up $(VENV) (about a minute, once) ..."; \
+[ -x $(BIN)/python ] && $(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { echo "python3 has no venv: on Debian, apt-get install python3-venv"; exit 1; }; \
+$(PIP) -r $(if $(2),$(2),requirements.txt); \
+echo "$$wanted" > $(VENV)/.stamp-$(1)
+endef

@@ -1,0 +1,1 @@
+"""`python -m console.supervise`: sets the console up and runs all of it, broker and demo included, as one process tree."""
