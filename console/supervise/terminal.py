@@ -64,9 +64,6 @@ class OutputLog:
             say(line, name=self.name)
         if self.path.exists() and self.path.stat().st_size > LOG_MAX_BYTES:
             self.path.replace(self.path.with_suffix(".log.1"))
-        with self.path.open("a", opener=_private) as file:
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "a") as file:  # noqa: PTH123 - a descriptor
             file.write(f"{line}\n")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
