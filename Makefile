@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint clean setup setup-dev
+.PHONY: help run test lint benchmark-pages screenshots clean setup setup-dev
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -26,6 +26,12 @@ lint: setup-dev ## Run the linters, the types and the import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy apps console tests
 	$(BIN)/lint-imports
+
+benchmark-pages: setup-dev ## Time every page on the demo against a bare Django page
+	$(BIN)/python -m benchmarks.pages
+
+screenshots: setup-dev ## Take the pictures of the README from a running demo (needs Chromium)
+	$(BIN)/python -m tools.screenshots
 
 clean: ## Remove what run and test made: the environment, caches and the data folder with its keys and its demo
 	@if [ -e data/lock ] && ! flock --nonblock data/lock true; then echo "A console is running here: stop it first."; exit 1; fi
