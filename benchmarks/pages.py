@@ -177,7 +177,8 @@ def report(results: list[Measured]) -> int:
     for result in results:
         mark = "" if result.ratio <= LIMIT else f"  over {LIMIT}"
         print(
-            f"{result.path:<36} {result.rows_count:>5} {result.cells_count:>6} {result.page_ms:>8.1f} {result.bare_ms:>8.1f} {result.ratio:>6.2f}{mark}"
+            f"{result.path:<36} {result.rows_count:>5} {result.cells_count:>6} {result.page_ms:>8.1f}"
+            f" {result.bare_ms:>8.1f} {result.ratio:>6.2f}{mark}"
         )
     worst = max(results, key=lambda r: r.ratio)
     print(f"worst: {worst.path} at {worst.ratio:.2f} x; median {statistics.median(r.ratio for r in results):.2f} x")
