@@ -62,7 +62,7 @@ def furnish(world: World) -> None:
 
 def furnish_postgres(world: World) -> None:
     """Tables, columns, roles, statements and application names of the same kind; PostgreSQL takes valid UTF-8 only."""
-    for number, raw in enumerate(NASTY[:3] + [NASTY[4], NASTY[6]]):
+    for number, raw in enumerate([*NASTY[:3], NASTY[4], NASTY[6]]):
         name = raw.decode()[:40].replace("%", "%%")
         quoted = '"' + name.replace('"', '""') + f'{number}"'
         world.postgres.sql(f"CREATE TABLE {quoted} ({quoted} int PRIMARY KEY)")
