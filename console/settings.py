@@ -243,7 +243,8 @@ CELERY_BEAT_SCHEDULE = {
     "probe rights": {"task": "apps.servers.tasks.probe_all", "schedule": 24 * 3600, "options": {"queue": "sampling"}},
 }
 # Carries notifications only; never mounted, never pointed at a managed server.
-RQ_QUEUES = {"notifications": {"URL": BROKER_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}}
+_RQ_URL = BROKER_URL.replace("redis+socket://", "unix://", 1)  # Celery's and redis-py's words for a unix socket
+RQ_QUEUES = {"notifications": {"URL": _RQ_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}}
 RQ_SHOW_ADMIN_LINK = False
 
 # Pages ------------------------------------------------------------------------------------------------------------

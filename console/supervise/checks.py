@@ -78,9 +78,15 @@ def _holder(port: int) -> str:
     inodes = set(_listening_inodes(port))
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            links = {os.readlink(each) for each in (process / "fd").iterdir()}  # noqa: PTH115 - not a path
-            if links & inodes:
+            if any(_link(each) in inodes for each in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    return ""
+
+
+def _link(descriptor: Path) -> str:
+    """What an open descriptor stands for; empty when it was closed in the meantime."""
+    with contextlib.suppress(OSError):
+        return os.readlink(descriptor)  # noqa: PTH115 - `socket:[1]` is no path
     return ""
 
 

@@ -43,7 +43,10 @@ def _web(plan: StartPlan) -> tuple[str, ...]:
 
 
 def _celery(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "celery", "--app", "console.celery", *words, "--loglevel", "WARNING")
+    """Celery warns of root because of pickle, which the settings do not accept: for a set-up by root it is noise."""
+    hushed = ("-W", "ignore:You're running the worker with superuser privileges")
+    celery = ("-m", "celery", "--quiet", "--app", "console.celery")
+    return (sys.executable, *hushed, *celery, *words, "--loglevel", "WARNING")
 
 
 def _worker(queue: str) -> tuple[str, ...]:
