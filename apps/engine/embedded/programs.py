@@ -39,8 +39,9 @@ def _installation_root(binaries: PostgresBinaries) -> Path:
 
 
 def _fingerprint(binaries: PostgresBinaries) -> str:
+    """Of what is copied and not of where it is, so that the same package is copied once for all consoles of a machine."""
     found = (binaries.bin_dir / "postgres").stat()
-    return hashlib.sha256(f"{binaries.bin_dir} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{binaries.label} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:12]
 
 
 def _copy(root: Path, copy: Path) -> None:
