@@ -4,12 +4,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is run a second time with the console's own data on PostgreSQL.
+ON_POSTGRES := tests/accounts tests/apps_servers tests/history tests/monitoring tests/system/test_matrix.py
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint benchmark-pages screenshots clean setup setup-dev
+.PHONY: help run test chromium lint benchmark-pages screenshots clean setup setup-dev
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -17,15 +19,19 @@ help: ## Say what can be done
 run: setup ## Set everything up and serve the console on http://localhost:8000 (PORT=8001 for another port, DEMO=0 without the demo)
 	@exec $(BIN)/python -m console.supervise
 
-test: setup-dev lint ## Run the linters, the types, the import rules and every test on real servers
+test: setup-dev chromium lint ## Run the linters, the types, the import rules and every test on real servers
 	@mkdir -p test-results
-	$(BIN)/python -m pytest -q --junitxml=test-results/pytest.xml $(TESTS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --junitxml=test-results/pytest.xml $(TESTS)
+	$(BIN)/python -m tests.on_postgres -q -n 2 --dist loadfile --junitxml=test-results/on-postgres.xml $(ON_POSTGRES)
 
 lint: setup-dev ## Run the linters, the types and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy apps console tests
 	$(BIN)/lint-imports
+	$(BIN)/djade --target-version 5.2 --check $$(git ls-files 'templates/*.html')
+	$(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings
+	PUBLIC_URL=https://console.example.org $(BIN)/python manage.py check --deploy --fail-level WARNING --settings tests.settings
 
 benchmark-pages: setup-dev ## Time every page on the demo against a bare Django page
 	$(BIN)/python -m benchmarks.pages
@@ -38,6 +44,12 @@ clean: ## Remove what run and test made: the environment, caches and the data fo
 	@if [ -d data ]; then find data -name elsewhere -type f -exec cat {} + | grep -xE '/var/tmp/signalbox-[A-Za-z0-9_]+' | xargs -r rm -rf; fi
 	rm -rf $(VENV) data .work test-results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The browser tests take the machine's Chromium. As root on Debian it is installed; elsewhere they are left out and listed.
+chromium:
+	@command -v chromium chromium-browser google-chrome > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium > /dev/null; } \
+	  || echo "No Chromium here: the browser tests are left out. On Debian: apt-get install chromium"
 
 setup:
 	@$(call make_venv,run,)
