@@ -1,11 +1,15 @@
 """Settings of the tests: keys of their own, loopback and sockets allowed, nothing of the developer's environment."""
 
+import atexit
 import base64
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("SIGNALBOX_DATA", tempfile.mkdtemp(prefix="signalbox-test-"))
+if "SIGNALBOX_DATA" not in os.environ:
+    os.environ["SIGNALBOX_DATA"] = tempfile.mkdtemp(prefix="signalbox-test-")
+    atexit.register(shutil.rmtree, os.environ["SIGNALBOX_DATA"], ignore_errors=True)
 (Path(os.environ["SIGNALBOX_DATA"]) / "static").mkdir(parents=True, exist_ok=True)
 os.environ["SECRET_KEY"] = "tests only " * 6
 os.environ["SECRETBOX_KEYS"] = "k1:" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
