@@ -16,7 +16,7 @@ os.environ["SECRETBOX_KEYS"] = "k1:" + base64.b64encode(b"0123456789abcdef012345
 os.environ["ALLOW_LOOPBACK_TARGETS"] = os.environ["ALLOW_SOCKET_TARGETS"] = "1"
 os.environ["DEMO"] = "0"
 
-from console.settings import *  # noqa: F403
+from console.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
