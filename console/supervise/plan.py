@@ -80,16 +80,16 @@ def read_plan() -> StartPlan:
         port=env.number("PORT", 8000),
         demo=env.flag("DEMO", default=True),
         broker_url=env.text("BROKER_URL"),
-        certificate=env.text("TLS_CERTIFICATE"),
+        certificate=env.text("TLS_CERT"),
         certificate_key=env.text("TLS_KEY"),
     )
     if not 0 < plan.port < 65536:
         raise CannotStart(f"PORT={plan.port} is no port. Write a number from 1 to 65535.")
     if bool(plan.certificate) != bool(plan.certificate_key):
-        raise CannotStart("TLS needs both files: TLS_CERTIFICATE=... TLS_KEY=... make run")
+        raise CannotStart("TLS needs both files: TLS_CERT=... TLS_KEY=... make run")
     if plan.host not in LOOPBACK and not plan.certificate and not env.flag("INSECURE_HTTP"):
         raise CannotStart(
             f"HOST={plan.host} would send passwords over the network unencrypted.\n"
-            "Give it a certificate (TLS_CERTIFICATE=cert.pem TLS_KEY=key.pem), or, if that is what you want, INSECURE_HTTP=1."
+            "Give it a certificate (TLS_CERT=cert.pem TLS_KEY=key.pem), or, if that is what you want, INSECURE_HTTP=1."
         )
     return plan

@@ -109,7 +109,7 @@ def console(tmp_path: Path) -> Iterator[Console]:
     made.end()
 
 
-def test_a_taken_port_is_refused_with_who_holds_it_and_what_to_write(tmp_path):
+def test_a_taken_port_is_refused_with_who_holds_it_and_what_to_write(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotStart) as caught:
         checks.check_port(plan_for(tmp_path, port=taken.getsockname()[1]))
     assert f"pid {os.getpid()}" in str(caught.value)
@@ -117,32 +117,32 @@ def test_a_taken_port_is_refused_with_who_holds_it_and_what_to_write(tmp_path):
     checks.check_port(plan_for(tmp_path, port=suggested))
 
 
-def test_a_full_disk_is_refused(tmp_path):
+def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     checks.check_disk(tmp_path, free_bytes=400 * 2**20)
     with pytest.raises(CannotStart, match="Only 100 MB are free"):
         checks.check_disk(tmp_path, free_bytes=100 * 2**20)
 
 
-def test_an_old_python_is_refused():
+def test_an_old_python_is_refused() -> None:
     checks.check_python((3, 11))
     with pytest.raises(CannotStart, match=r"3\.10 is too old"):
         checks.check_python((3, 10))
 
 
-def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path):
+def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotStart, match="SIGNALBOX_DATA="):
         checks.prepare_data_folder(tmp_path / "file" / "data")
 
 
-def test_plain_http_is_for_loopback_only(monkeypatch):
+def test_plain_http_is_for_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST", "0.0.0.0")
     with pytest.raises(CannotStart, match="INSECURE_HTTP=1"):
         read_plan()
     monkeypatch.setenv("INSECURE_HTTP", "1")
     assert read_plan().environment().get("ALLOW_LOOPBACK_TARGETS") == os.environ.get("ALLOW_LOOPBACK_TARGETS")
     monkeypatch.delenv("INSECURE_HTTP")
-    monkeypatch.setenv("TLS_CERTIFICATE", "cert.pem")
+    monkeypatch.setenv("TLS_CERT", "cert.pem")
     with pytest.raises(CannotStart, match="both files"):
         read_plan()
     monkeypatch.setenv("TLS_KEY", "key.pem")
@@ -150,13 +150,13 @@ def test_plain_http_is_for_loopback_only(monkeypatch):
 
 
 @pytest.mark.parametrize("port", ["0", "65536"])
-def test_a_port_that_is_none_is_refused(monkeypatch, port):
+def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("PORT", port)
     with pytest.raises(CannotStart, match="is no port"):
         read_plan()
 
 
-def test_keys_are_made_once_and_for_nobody_else(tmp_path):
+def test_keys_are_made_once_and_for_nobody_else(tmp_path: Path) -> None:
     made = make_keys(tmp_path / "keys")
     assert set(made) == {"secret_key", "secretbox", "audit", "broker_password"}
     before = {name: (tmp_path / "keys" / name).read_text() for name in made}
@@ -167,11 +167,13 @@ def test_keys_are_made_once_and_for_nobody_else(tmp_path):
     assert (tmp_path / "keys" / "secretbox").read_text() == before["secretbox"]
 
 
-def test_the_address_of_the_broker_survives_any_password(tmp_path):
+def test_the_address_of_the_broker_survives_any_password(tmp_path: Path) -> None:
     assert socket_url(Path("/run/a.sock"), "p/w?#@") == "redis+socket://:p%2Fw%3F%23%40@/run/a.sock"
 
 
-def test_a_part_that_crashes_is_started_again_and_given_up_after_five_times(tmp_path, capsys):
+def test_a_part_that_crashes_is_started_again_and_given_up_after_five_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "logs").mkdir()
     words = (sys.executable, "-c", "print('no such table'); raise SystemExit(7)")
     child = Child(Part(name="beat", words=words), plan_for(tmp_path))
@@ -187,7 +189,7 @@ def test_a_part_that_crashes_is_started_again_and_given_up_after_five_times(tmp_
     assert (tmp_path / "logs" / "beat.log").read_text().count("no such table") == 5
 
 
-def test_a_part_cannot_repaint_the_terminal(tmp_path, capsys):
+def test_a_part_cannot_repaint_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").mkdir()
     child = Child(Part(name="web", words=(sys.executable, "-c", r"print('\x1b[2Jgone')")), plan_for(tmp_path))
     child.start()
@@ -197,7 +199,7 @@ def test_a_part_cannot_repaint_the_terminal(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_it_serves_keeps_its_data_and_leaves_no_process(console):
+def test_it_serves_keeps_its_data_and_leaves_no_process(console: Console) -> None:
     first = console.start_and_wait()
     assert console.status("/livez") == 200
     assert len(processes_of(console.data)) >= 6, "web, two workers, beat, the broker, the supervisor"
@@ -217,7 +219,7 @@ def test_it_serves_keeps_its_data_and_leaves_no_process(console):
 
 
 @pytest.mark.slow
-def test_a_second_start_at_once_is_refused(console, tmp_path):
+def test_a_second_start_at_once_is_refused(console: Console, tmp_path: Path) -> None:
     console.start_and_wait()
     (tmp_path / "second").mkdir()
     second = Console(tmp_path / "second")
@@ -228,7 +230,7 @@ def test_a_second_start_at_once_is_refused(console, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_supervisor_takes_everything_with_it_and_can_be_started_again(console):
+def test_a_killed_supervisor_takes_everything_with_it_and_can_be_started_again(console: Console) -> None:
     process = console.start_and_wait()
     process.kill()
     process.wait()

@@ -28,7 +28,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(binaries, "POSTGRES_PARENTS", ())
 
 
-def test_the_machines_own_come_first(tmp_path):
+def test_the_machines_own_come_first(tmp_path: Path) -> None:
     at_hand = [each for each in binaries.all_redis(tmp_path) if each.source == "machine"]
     if not at_hand:
         pytest.skip("this machine has no redis-server of its own")
@@ -36,7 +36,7 @@ def test_the_machines_own_come_first(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["machine", "wheel"])
-def test_the_sources_can_be_limited(monkeypatch, tmp_path, source):
+def test_the_sources_can_be_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str) -> None:
     monkeypatch.setenv("SIGNALBOX_BINARY_SOURCES", source)
     try:
         assert binaries.find_postgres(tmp_path).source == source
@@ -44,14 +44,18 @@ def test_the_sources_can_be_limited(monkeypatch, tmp_path, source):
         assert f"{source}: none" in error.message
 
 
-def test_a_bare_machine_falls_back_on_the_wheels(bare_machine, monkeypatch, tmp_path):
+def test_a_bare_machine_falls_back_on_the_wheels(
+    bare_machine: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SIGNALBOX_BINARY_SOURCES", "machine,wheel")
     chosen = binaries.find_redis(tmp_path), binaries.find_postgres(tmp_path)
     assert [each.source for each in chosen] == ["wheel", "wheel"]
     assert all("no TLS" in each.lacks for each in chosen)
 
 
-def test_nothing_found_says_what_was_tried_and_what_to_do(bare_machine, monkeypatch, tmp_path):
+def test_nothing_found_says_what_was_tried_and_what_to_do(
+    bare_machine: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SIGNALBOX_BINARY_SOURCES", "machine")
     with pytest.raises(EmbeddedError, match=r"machine: none") as caught:
         binaries.find_redis(tmp_path)
@@ -59,13 +63,13 @@ def test_nothing_found_says_what_was_tried_and_what_to_do(bare_machine, monkeypa
     assert "requirements-embedded.txt" in caught.value.way_out
 
 
-def test_a_machine_without_apt_is_told_so(monkeypatch, tmp_path):
+def test_a_machine_without_apt_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EmbeddedError, match="no apt-get"):
         debian.fetch(tmp_path, "redis")
 
 
-def test_folders_can_be_added_for_the_version_matrix(monkeypatch, tmp_path):
+def test_folders_can_be_added_for_the_version_matrix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     server = tmp_path / "bin" / "valkey-server"
     server.parent.mkdir()
     server.write_text("#!/bin/sh\necho 'Valkey server v=99.1.2 sha=00000000:0 malloc=libc bits=64'\n")
@@ -75,7 +79,9 @@ def test_folders_can_be_added_for_the_version_matrix(monkeypatch, tmp_path):
     assert (newest.flavour, newest.version, newest.server) == ("valkey", (99, 1, 2), server)
 
 
-def test_a_program_that_is_too_old_or_speaks_nonsense_is_not_taken(monkeypatch, tmp_path):
+def test_a_program_that_is_too_old_or_speaks_nonsense_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name, said in (("redis-server", "Redis server v=5.0.14 sha=0"), ("valkey-server", "hello")):
         (tmp_path / name).write_text(f"#!/bin/sh\necho '{said}'\n")
         (tmp_path / name).chmod(0o755)
@@ -84,7 +90,7 @@ def test_a_program_that_is_too_old_or_speaks_nonsense_is_not_taken(monkeypatch, 
 
 
 @pytest.mark.slow
-def test_debians_packages_are_fetched_and_run_without_root_rights(bare_machine, tmp_path):
+def test_debians_packages_are_fetched_and_run_without_root_rights(bare_machine: None, tmp_path: Path) -> None:
     """The whole way on a machine without servers; once fetched, a second look downloads nothing."""
     if shutil.which("apt-get") is None:
         pytest.skip("this is no Debian")
@@ -105,7 +111,9 @@ def test_debians_packages_are_fetched_and_run_without_root_rights(bare_machine, 
 
 
 @pytest.mark.slow
-def test_a_machine_whose_package_lists_are_missing_fetches_private_ones(bare_machine, tmp_path, monkeypatch):
+def test_a_machine_whose_package_lists_are_missing_fetches_private_ones(
+    bare_machine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if shutil.which("apt-get") is None:
         pytest.skip("this is no Debian")
     (tmp_path / "empty-state").mkdir()

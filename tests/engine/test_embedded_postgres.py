@@ -43,11 +43,14 @@ def ask(server: EmbeddedPostgres, statement: str, **options: object) -> Any:
     """The first value of the statement's first row, if it has any."""
     where = {"host": str(server.socket_dir), "port": server.port, "user": "postgres", "dbname": "postgres", **options}
     with psycopg.connect(connect_timeout=5, **where) as connection:  # type: ignore[arg-type]
-        cursor = connection.execute(statement)  # type: ignore[call-overload]
-        return cursor.fetchone()[0] if cursor.description else None
+        cursor = connection.execute(statement)
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
 
 
-def test_it_answers_on_a_private_socket_and_listens_on_no_port(programs, folder):
+def test_it_answers_on_a_private_socket_and_listens_on_no_port(
+    programs: binaries.PostgresBinaries, folder: Path
+) -> None:
     with EmbeddedPostgres(programs, folder, durable=False) as server:
         assert ask(server, "SHOW server_version").startswith(".".join(map(str, programs.version)))
         assert ask(server, "SHOW listen_addresses") == ""
@@ -56,14 +59,14 @@ def test_it_answers_on_a_private_socket_and_listens_on_no_port(programs, folder)
     assert pid is not None and not is_alive(pid)
 
 
-def test_it_never_runs_as_root(programs, folder):
+def test_it_never_runs_as_root(programs: binaries.PostgresBinaries, folder: Path) -> None:
     with EmbeddedPostgres(programs, folder, durable=False) as server:
         status = Path(f"/proc/{server.pid}/status").read_text()
     uids = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
     assert "0" not in uids
 
 
-def test_the_password_is_asked_for_on_the_socket_and_on_tcp(programs, folder):
+def test_the_password_is_asked_for_on_the_socket_and_on_tcp(programs: binaries.PostgresBinaries, folder: Path) -> None:
     with EmbeddedPostgres(programs, folder, password=PASSWORD, tcp_port=0, durable=False) as server:
         assert ask(server, "SELECT 1", password=PASSWORD) == 1
         assert ask(server, "SELECT 1", password=PASSWORD, host="127.0.0.1") == 1
@@ -73,7 +76,7 @@ def test_the_password_is_asked_for_on_the_socket_and_on_tcp(programs, folder):
         assert not list(server.folder.glob("initial-password"))
 
 
-def test_data_and_changed_settings_survive_a_restart(programs, folder):
+def test_data_and_changed_settings_survive_a_restart(programs: binaries.PostgresBinaries, folder: Path) -> None:
     with EmbeddedPostgres(programs, folder, settings={"work_mem": "5MB"}, durable=False) as server:
         ask(server, "CREATE TABLE kept AS SELECT 42 AS n")
         assert ask(server, "SHOW work_mem") == "5MB"
@@ -82,7 +85,7 @@ def test_data_and_changed_settings_survive_a_restart(programs, folder):
         assert ask(server, "SHOW work_mem") == "6MB"
 
 
-def test_it_starts_again_after_a_kill_in_the_middle_of_work(programs, folder):
+def test_it_starts_again_after_a_kill_in_the_middle_of_work(programs: binaries.PostgresBinaries, folder: Path) -> None:
     server = EmbeddedPostgres(programs, folder).start()
     ask(server, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
     assert server.pid is not None
@@ -94,7 +97,7 @@ def test_it_starts_again_after_a_kill_in_the_middle_of_work(programs, folder):
         assert ask(again, "SELECT count(*) FROM kept") == 1000
 
 
-def test_a_half_made_cluster_is_made_anew(programs, folder):
+def test_a_half_made_cluster_is_made_anew(programs: binaries.PostgresBinaries, folder: Path) -> None:
     server = EmbeddedPostgres(programs, folder, durable=False)
     (server.folder / "data.new").mkdir()
     (server.folder / "data.new" / "PG_VERSION").write_text("half")
@@ -102,7 +105,9 @@ def test_a_half_made_cluster_is_made_anew(programs, folder):
         assert ask(server, "SELECT 1") == 1
 
 
-def test_the_data_of_another_version_is_refused_and_left_alone(programs, folder):
+def test_the_data_of_another_version_is_refused_and_left_alone(
+    programs: binaries.PostgresBinaries, folder: Path
+) -> None:
     server = EmbeddedPostgres(programs, folder)
     server.data.mkdir()
     (server.data / "PG_VERSION").write_text("9\n")
@@ -111,7 +116,9 @@ def test_the_data_of_another_version_is_refused_and_left_alone(programs, folder)
     assert (server.data / "PG_VERSION").read_text() == "9\n"
 
 
-def test_a_folder_the_account_cannot_reach_is_replaced_by_one_that_is_remembered(programs, tmp_path):
+def test_a_folder_the_account_cannot_reach_is_replaced_by_one_that_is_remembered(
+    programs: binaries.PostgresBinaries, tmp_path: Path
+) -> None:
     tmp_path.chmod(0o700)
     if os.geteuid() != 0:
         with EmbeddedPostgres(programs, tmp_path / "server", durable=False) as server:
@@ -129,12 +136,14 @@ def test_a_folder_the_account_cannot_reach_is_replaced_by_one_that_is_remembered
         shutil.rmtree(first)
 
 
-def test_a_wrong_setting_is_told_with_the_servers_own_words(programs, folder):
+def test_a_wrong_setting_is_told_with_the_servers_own_words(programs: binaries.PostgresBinaries, folder: Path) -> None:
     with pytest.raises(EmbeddedError, match="no_such_setting"):
         EmbeddedPostgres(programs, folder, settings={"no_such_setting": "1"}, durable=False).start()
 
 
-def test_statement_statistics_are_there_where_the_binaries_have_them(programs, folder):
+def test_statement_statistics_are_there_where_the_binaries_have_them(
+    programs: binaries.PostgresBinaries, folder: Path
+) -> None:
     lacks = "no pg_stat_statements or other extensions" in programs.lacks
     preload = () if lacks else ("pg_stat_statements",)
     with EmbeddedPostgres(programs, folder, preload=preload, durable=False) as server:
@@ -146,7 +155,7 @@ def test_statement_statistics_are_there_where_the_binaries_have_them(programs, f
             )
 
 
-def test_tls(programs, folder, certificate: TLSFiles):
+def test_tls(programs: binaries.PostgresBinaries, folder: Path, certificate: TLSFiles) -> None:
     if not programs.has_tls:
         with pytest.raises(EmbeddedError, match="has no TLS"):
             EmbeddedPostgres(programs, folder, tls=certificate)

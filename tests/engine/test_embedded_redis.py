@@ -20,6 +20,7 @@ from apps.engine.embedded.place import TLSFiles, free_port
 from apps.engine.embedded.redis import EmbeddedRedis, quoted
 from tests.real_servers import CACHE
 
+Connect = Callable[[EmbeddedRedis], redis.Redis]
 AWKWARD_PASSWORD = "a \"b\" 'c' \\ # é\tz"
 
 
@@ -30,7 +31,7 @@ def binary(request: pytest.FixtureRequest) -> binaries.RedisBinary:
 
 
 @pytest.fixture
-def client_of() -> Iterator[Callable[[EmbeddedRedis], redis.Redis]]:
+def client_of() -> Iterator[Connect]:
     clients: list[redis.Redis] = []
 
     def connect(server: EmbeddedRedis) -> redis.Redis:
@@ -58,7 +59,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
     return False
 
 
-def test_it_answers_on_a_private_socket_and_listens_on_no_port(binary, tmp_path, client_of):
+def test_it_answers_on_a_private_socket_and_listens_on_no_port(
+    binary: binaries.RedisBinary, tmp_path: Path, client_of: Connect
+) -> None:
     with EmbeddedRedis(binary, tmp_path / "server") as server:
         assert client_of(server).ping()
         assert client_of(server).config_get("port")["port"] == "0"
@@ -67,7 +70,9 @@ def test_it_answers_on_a_private_socket_and_listens_on_no_port(binary, tmp_path,
     assert pid is not None and not is_alive(pid)
 
 
-def test_the_password_is_asked_for_and_in_no_command_line(binary, tmp_path, client_of):
+def test_the_password_is_asked_for_and_in_no_command_line(
+    binary: binaries.RedisBinary, tmp_path: Path, client_of: Connect
+) -> None:
     with EmbeddedRedis(binary, tmp_path / "server", password=AWKWARD_PASSWORD) as server:
         assert client_of(server).ping()
         with pytest.raises(redis.AuthenticationError):
@@ -76,7 +81,9 @@ def test_the_password_is_asked_for_and_in_no_command_line(binary, tmp_path, clie
         assert stat.S_IMODE((server.folder / "redis.conf").stat().st_mode) == 0o600
 
 
-def test_data_is_kept_from_start_to_start_when_asked(binary, tmp_path, client_of):
+def test_data_is_kept_from_start_to_start_when_asked(
+    binary: binaries.RedisBinary, tmp_path: Path, client_of: Connect
+) -> None:
     server = EmbeddedRedis(binary, tmp_path / "server", settings={"appendonly": "yes"})
     for expected in (None, b"1"):
         with server:
@@ -84,7 +91,9 @@ def test_data_is_kept_from_start_to_start_when_asked(binary, tmp_path, client_of
             client_of(server).set("seen", 1)
 
 
-def test_nothing_is_kept_when_nothing_is_asked(binary, tmp_path, client_of):
+def test_nothing_is_kept_when_nothing_is_asked(
+    binary: binaries.RedisBinary, tmp_path: Path, client_of: Connect
+) -> None:
     server = EmbeddedRedis(binary, tmp_path / "server")
     for _ in range(2):
         with server:
@@ -92,7 +101,7 @@ def test_nothing_is_kept_when_nothing_is_asked(binary, tmp_path, client_of):
             client_of(server).set("seen", 1)
 
 
-def test_it_starts_again_after_a_kill(binary, tmp_path, client_of):
+def test_it_starts_again_after_a_kill(binary: binaries.RedisBinary, tmp_path: Path, client_of: Connect) -> None:
     server = EmbeddedRedis(binary, tmp_path / "server").start()
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
@@ -103,24 +112,26 @@ def test_it_starts_again_after_a_kill(binary, tmp_path, client_of):
         assert client_of(again).ping()
 
 
-def test_two_at_once_in_one_folder_are_refused(binary, tmp_path):
+def test_two_at_once_in_one_folder_are_refused(binary: binaries.RedisBinary, tmp_path: Path) -> None:
     with EmbeddedRedis(binary, tmp_path / "server"), pytest.raises(EmbeddedError, match="in use by another"):
         EmbeddedRedis(binary, tmp_path / "server").start()
 
 
-def test_a_setting_the_server_does_not_know_is_told_with_its_own_words(binary, tmp_path):
+def test_a_setting_the_server_does_not_know_is_told_with_its_own_words(
+    binary: binaries.RedisBinary, tmp_path: Path
+) -> None:
     server = EmbeddedRedis(binary, tmp_path / "server", settings={"no-such-setting": "1"})
     with pytest.raises(EmbeddedError, match="did not start"):
         server.start()
     assert server.pid is None
 
 
-def test_a_setting_of_two_lines_is_refused(binary, tmp_path):
+def test_a_setting_of_two_lines_is_refused(binary: binaries.RedisBinary, tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="one line"):
         EmbeddedRedis(binary, tmp_path / "server", settings={"save": "1 1\nrequirepass x"}).start()
 
 
-def test_a_long_folder_gets_a_short_socket(binary, tmp_path, client_of):
+def test_a_long_folder_gets_a_short_socket(binary: binaries.RedisBinary, tmp_path: Path, client_of: Connect) -> None:
     folder = tmp_path / ("deep-" * 12) / ("deeper-" * 8)
     with EmbeddedRedis(binary, folder) as server:
         assert len(os.fsencode(server.socket)) < 100
@@ -128,7 +139,7 @@ def test_a_long_folder_gets_a_short_socket(binary, tmp_path, client_of):
         assert client_of(server).ping()
 
 
-def test_it_dies_with_a_parent_that_was_killed(binary, tmp_path):
+def test_it_dies_with_a_parent_that_was_killed(binary: binaries.RedisBinary, tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
         "from apps.engine.embedded import binaries; from apps.engine.embedded.redis import EmbeddedRedis\n"
@@ -144,7 +155,7 @@ def test_it_dies_with_a_parent_that_was_killed(binary, tmp_path):
     assert wait_until(lambda: not is_alive(pid))
 
 
-def test_tls(binary, tmp_path, certificate: TLSFiles):
+def test_tls(binary: binaries.RedisBinary, tmp_path: Path, certificate: TLSFiles) -> None:
     if not binary.has_tls:
         with pytest.raises(EmbeddedError, match="has no TLS"):
             EmbeddedRedis(binary, tmp_path / "server", tls=certificate)
@@ -159,10 +170,10 @@ def test_tls(binary, tmp_path, certificate: TLSFiles):
 
 
 @pytest.mark.parametrize("text", ["plain", 'a"b\\c', "line\nbreak", "é", "#x y"])
-def test_a_quoted_value_is_one_line_of_plain_characters(text):
+def test_a_quoted_value_is_one_line_of_plain_characters(text: str) -> None:
     assert quoted(text).isascii() and "\n" not in quoted(text)
     assert quoted(text)[1:-1].encode().decode("unicode_escape").encode("latin-1").decode() == text
 
 
-def test_what_a_server_lacks_is_said_in_words(binary):
+def test_what_a_server_lacks_is_said_in_words(binary: binaries.RedisBinary) -> None:
     assert ("no ACL DRYRUN" in binary.lacks) == (binary.version < (7, 0, 0))
