@@ -6,8 +6,12 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
+
+import pytest
 
 Address = Path | tuple[str, int]
 
@@ -105,3 +109,23 @@ def _close(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+@pytest.fixture
+def hanging_server() -> Iterator[HangingServer]:
+    """A TCP listener that accepts and never answers."""
+    with HangingServer() as server:
+        yield server
+
+
+@pytest.fixture
+def refusing_port() -> int:
+    """A port of 127.0.0.1 on which connections are refused."""
+    return closed_port()
+
+
+@pytest.fixture
+def slow_proxy() -> Iterator[Callable[..., SlowProxy]]:
+    """`slow_proxy(target_address, delay_s)`: a proxy on a loopback port that holds every answer back for `delay_s`."""
+    with ExitStack() as stack:
+        yield lambda target_address, delay_s: stack.enter_context(SlowProxy(target_address, delay_s=delay_s))

@@ -1,7 +1,7 @@
 """Real servers for the tests: one per session and version, on unix sockets, emptied between tests.
 
 Fixtures: `redis_server`, `redis_clean` (emptied), `redis_servers_all`, `each_redis`; `postgres_server`, `postgres_database`
-(a fresh database), `postgres_servers_all`, `each_postgres`; `hanging_server`, `refusing_port`, `slow_proxy`.
+(a fresh database), `postgres_servers_all`, `each_postgres`. Bad networks are in tests/network.py.
 Folders are per pytest process, so that pytest-xdist workers share nothing.
 """
 
@@ -11,7 +11,7 @@ import itertools
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,6 @@ from apps.engine.embedded import binaries
 from apps.engine.embedded.place import free_port
 from apps.engine.embedded.postgres import SUPERUSER, EmbeddedPostgres
 from apps.engine.embedded.redis import EmbeddedRedis
-from tests.network import HangingServer, SlowProxy, closed_port
 
 CACHE = Path(__file__).resolve().parent.parent / ".work" / "binaries"
 TEMPLATE = "signalbox_template"
@@ -282,23 +281,3 @@ def _fresh_database(server: PostgresServer) -> Iterator[PostgresDatabase]:
         yield PostgresDatabase(server=server, name=name)
     finally:
         server.drop_database(name)
-
-
-@pytest.fixture
-def hanging_server() -> Iterator[HangingServer]:
-    """A TCP listener that accepts and never answers."""
-    with HangingServer() as server:
-        yield server
-
-
-@pytest.fixture
-def refusing_port() -> int:
-    """A port of 127.0.0.1 on which connections are refused."""
-    return closed_port()
-
-
-@pytest.fixture
-def slow_proxy() -> Iterator[Callable[..., SlowProxy]]:
-    """`slow_proxy(target_address, delay_s)`: a proxy on a loopback port that holds every answer back for `delay_s`."""
-    with ExitStack() as stack:
-        yield lambda target_address, delay_s: stack.enter_context(SlowProxy(target_address, delay_s=delay_s))

@@ -35,6 +35,7 @@ class Supervisor:
         self._broker: EmbeddedRedis | None = None
         self._children: list[Child] = []
         self._operators_made = False
+        self._asked_by = ""
 
     def run(self) -> int:
         """Until a signal asks to stop (0) or a part that is needed was given up (1)."""
@@ -47,8 +48,8 @@ class Supervisor:
             self._stop()
 
     def _ask_to_stop(self, number: int, _frame: FrameType | None) -> None:
-        if not self._stopping.is_set():
-            say(f"{signal.Signals(number).name}: stopping.")
+        """Runs between any two steps of the main thread, which may be writing: it only notes."""
+        self._asked_by = self._asked_by or signal.Signals(number).name
         self._stopping.set()
 
     def _start(self) -> None:
@@ -100,6 +101,8 @@ class Supervisor:
         return False
 
     def _stop(self) -> None:
+        if self._asked_by:
+            say(f"{self._asked_by}: stopping.")
         for child in reversed(self._children):
             child.stop()
         if self._broker is not None:

@@ -10,62 +10,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from apps.engine.connections import shell
 from apps.engine.embedded import debian, wheels
 from apps.engine.embedded.errors import EmbeddedError
+from apps.engine.embedded.recognise import PostgresBinaries, RedisBinary, Source, postgres_in, redis_in
 
-Flavour = Literal["redis", "valkey"]
-Source = Literal["machine", "debian", "wheel"]
+__all__ = ["PostgresBinaries", "RedisBinary", "all_postgres", "all_redis", "find_postgres", "find_redis"]
+
 SOURCES: tuple[Source, ...] = ("machine", "debian", "wheel")
 
-OLDEST_REDIS = (6, 0, 0)
-OLDEST_POSTGRES = (13, 0)
 POSTGRES_PARENTS = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/usr/pgsql")
-VERSION_TIMEOUT_S = 10.0
 WHEELS_COMMAND = "pip install --require-hashes -r requirements-embedded.txt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisBinary:
-    """One redis-server or valkey-server. `lacks` says in words what a server made of it cannot do."""
-
-    server: Path
-    version: tuple[int, int, int]
-    flavour: Flavour
-    source: Source
-    lacks: tuple[str, ...]
-    library_dirs: tuple[Path, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return f"{self.flavour} {'.'.join(map(str, self.version))} ({self.source})"
-
-    @property
-    def has_tls(self) -> bool:
-        return "no TLS" not in self.lacks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresBinaries:
-    """One folder with postgres, initdb and, mostly, the client programs of the same version."""
-
-    bin_dir: Path
-    version: tuple[int, int]
-    source: Source
-    lacks: tuple[str, ...]
-    library_dirs: tuple[Path, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return f"postgresql {'.'.join(map(str, self.version))} ({self.source})"
-
-    @property
-    def has_tls(self) -> bool:
-        return "no TLS" not in self.lacks
 
 
 class _Versioned(Protocol):
@@ -74,12 +31,6 @@ class _Versioned(Protocol):
 
 
 Found = TypeVar("Found", RedisBinary, PostgresBinaries)
-
-
-def library_environment(library_dirs: Iterable[Path]) -> dict[str, str]:
-    """The environment with which an unpacked package finds the libraries that were unpacked beside it."""
-    joined = os.pathsep.join(map(str, library_dirs))
-    return {"LD_LIBRARY_PATH": joined} if joined else {}
 
 
 def find_redis(cache_dir: Path) -> RedisBinary:
@@ -99,7 +50,7 @@ def find_postgres(cache_dir: Path) -> PostgresBinaries:
 def all_redis(cache_dir: Path) -> tuple[RedisBinary, ...]:
     """Every redis-server and valkey-server at hand, newest first, one per flavour and version. Downloads nothing."""
     found = [*_machine_redis(), *_unpacked_redis(cache_dir), *_wheel_redis()]
-    found += [each for folder in _test_folders() for each in _redis_in(folder, "machine")]
+    found += [each for folder in _test_folders() for each in redis_in(folder, "machine")]
     unique = {(each.flavour, each.version): each for each in reversed(found)}
     return tuple(sorted(unique.values(), key=lambda each: each.version, reverse=True))
 
@@ -107,7 +58,7 @@ def all_redis(cache_dir: Path) -> tuple[RedisBinary, ...]:
 def all_postgres(cache_dir: Path) -> tuple[PostgresBinaries, ...]:
     """Every PostgreSQL at hand, newest first, one per version. Downloads nothing."""
     found = [*_machine_postgres(), *_unpacked_postgres(cache_dir), *_wheel_postgres()]
-    found += [each for folder in _test_folders() for each in _postgres_in(folder, "machine")]
+    found += [each for folder in _test_folders() for each in postgres_in(folder, "machine")]
     unique = {each.version: each for each in reversed(found)}
     return tuple(sorted(unique.values(), key=lambda each: each.version, reverse=True))
 
@@ -180,7 +131,7 @@ def _test_folders() -> list[Path]:
 def _machine_redis() -> list[RedisBinary]:
     installed_wheels = wheels.redis_folder()
     folders = [folder for folder in _path_folders() if not _same_program(folder, installed_wheels)]
-    return [each for folder in folders for each in _redis_in(folder, "machine")]
+    return [each for folder in folders for each in redis_in(folder, "machine")]
 
 
 def _same_program(folder: Path, wheel_folder: Path | None) -> bool:
@@ -197,17 +148,17 @@ def _machine_postgres() -> list[PostgresBinaries]:
     versioned = [
         each / "bin" for parent in parents if parent.is_dir() for each in parent.iterdir() if pattern.match(each.name)
     ]
-    return [each for folder in [*versioned, *_path_folders()] for each in _postgres_in(folder, "machine")]
+    return [each for folder in [*versioned, *_path_folders()] for each in postgres_in(folder, "machine")]
 
 
 def _unpacked_redis(cache_dir: Path) -> list[RedisBinary]:
     unpacked = debian.unpacked(cache_dir, "redis")
-    return _redis_in(unpacked.root / "usr/bin", "debian", unpacked.library_dirs) if unpacked else []
+    return redis_in(unpacked.root / "usr/bin", "debian", unpacked.library_dirs) if unpacked else []
 
 
 def _debian_redis(cache_dir: Path) -> list[RedisBinary]:
     unpacked = debian.fetch(cache_dir, "redis")
-    return _redis_in(unpacked.root / "usr/bin", "debian", unpacked.library_dirs)
+    return redis_in(unpacked.root / "usr/bin", "debian", unpacked.library_dirs)
 
 
 def _unpacked_postgres(cache_dir: Path) -> list[PostgresBinaries]:
@@ -221,91 +172,13 @@ def _debian_postgres(cache_dir: Path) -> list[PostgresBinaries]:
 
 def _postgres_unpacked(unpacked: debian.Unpacked) -> list[PostgresBinaries]:
     folders = sorted((unpacked.root / "usr/lib/postgresql").glob("*/bin"))
-    return [each for folder in folders for each in _postgres_in(folder, "debian", unpacked.library_dirs)]
+    return [each for folder in folders for each in postgres_in(folder, "debian", unpacked.library_dirs)]
 
 
 def _wheel_redis() -> list[RedisBinary]:
     folder = wheels.redis_folder()
-    return _redis_in(folder, "wheel") if folder else []
+    return redis_in(folder, "wheel") if folder else []
 
 
 def _wheel_postgres() -> list[PostgresBinaries]:
-    return [each for folder in wheels.postgres_folders() for each in _postgres_in(folder, "wheel")]
-
-
-# -- what is there ----------------------------------------------------------------------------------------------------
-
-
-def _redis_in(folder: Path, source: Source, library_dirs: tuple[Path, ...] = ()) -> list[RedisBinary]:
-    """At most one of each flavour. A redis-server that is a Valkey under its old name counts as what it is."""
-    found: dict[Flavour, RedisBinary] = {}
-    for name in ("redis-server", "valkey-server"):
-        server = folder / name
-        said = _version_text(server, library_dirs)
-        matched = re.search(r"v=(\d+)\.(\d+)\.(\d+)", said)
-        if not matched:
-            continue
-        version = (int(matched[1]), int(matched[2]), int(matched[3]))
-        flavour: Flavour = "valkey" if "valkey" in said.lower() or name == "valkey-server" else "redis"
-        if version >= OLDEST_REDIS:
-            lacks = _redis_lacks(server, version)
-            found[flavour] = RedisBinary(
-                server=server, version=version, flavour=flavour, source=source, lacks=lacks, library_dirs=library_dirs
-            )
-    return list(found.values())
-
-
-def _postgres_in(folder: Path, source: Source, library_dirs: tuple[Path, ...] = ()) -> list[PostgresBinaries]:
-    server = folder / "postgres"
-    matched = re.search(r"PostgreSQL\) (\d+)\.(\d+)", _version_text(server, library_dirs))
-    if not matched or not (server.resolve().parent / "initdb").exists():
-        return []
-    version = (int(matched[1]), int(matched[2]))
-    if version < OLDEST_POSTGRES:
-        return []
-    home = server.resolve().parent
-    return [
-        PostgresBinaries(
-            bin_dir=home, version=version, source=source, lacks=_postgres_lacks(home, source), library_dirs=library_dirs
-        )
-    ]
-
-
-def _version_text(server: Path, library_dirs: tuple[Path, ...]) -> str:
-    if not os.access(server, os.X_OK):
-        return ""
-    try:
-        environment = library_environment(library_dirs)
-        return shell.run([server, "--version"], timeout_s=VERSION_TIMEOUT_S, env=environment, check=False).text
-    except shell.ProcessFailed:
-        return ""
-
-
-def _is_linked_to_tls(program: Path) -> bool:
-    """Whether the program names OpenSSL among its libraries: `--version` does not tell."""
-    return b"libssl" in program.read_bytes()
-
-
-def _redis_lacks(server: Path, version: tuple[int, int, int]) -> tuple[str, ...]:
-    lacks = [] if _is_linked_to_tls(server) else ["no TLS"]
-    if version < (6, 2, 0):
-        lacks.append("no GETDEL, COPY or XAUTOCLAIM")
-    if version < (7, 0, 0):
-        lacks += ["no ACL DRYRUN", "no LATENCY HISTOGRAM"]
-    return tuple(lacks)
-
-
-def _postgres_lacks(bin_dir: Path, source: Source) -> tuple[str, ...]:
-    lacks = [] if _is_linked_to_tls(bin_dir / "postgres") else ["no TLS"]
-    if not _has_statement_statistics(bin_dir):
-        lacks.append("no pg_stat_statements or other extensions")
-    if source == "debian":
-        lacks.append("no JIT")
-    return tuple(lacks)
-
-
-def _has_statement_statistics(bin_dir: Path) -> bool:
-    major = bin_dir.parent.name
-    places = [bin_dir.parent / "share", *(parent / "share" for parent in bin_dir.parents[2:4])]
-    names = ["extension", "postgresql/extension", f"postgresql/{major}/extension", "postgresql@" + major + "/extension"]
-    return any((place / name / "pg_stat_statements.control").exists() for place in places for name in names)
+    return [each for folder in wheels.postgres_folders() for each in postgres_in(folder, "wheel")]

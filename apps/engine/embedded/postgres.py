@@ -13,10 +13,10 @@ from pathlib import Path
 
 from apps.engine.connections import shell
 from apps.engine.embedded import place
-from apps.engine.embedded.binaries import PostgresBinaries, library_environment
 from apps.engine.embedded.errors import EmbeddedError
 from apps.engine.embedded.place import TLSFiles
 from apps.engine.embedded.programs import reachable_programs
+from apps.engine.embedded.recognise import PostgresBinaries, library_environment
 
 SUPERUSER = "postgres"
 SOCKET_ONLY_PORT = 5432  # only the suffix of the socket's name: nothing listens on it

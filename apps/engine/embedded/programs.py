@@ -12,8 +12,8 @@ from pathlib import Path
 
 from apps.engine.connections.shell import Account
 from apps.engine.embedded import place
-from apps.engine.embedded.binaries import PostgresBinaries
 from apps.engine.embedded.errors import EmbeddedError
+from apps.engine.embedded.recognise import PostgresBinaries
 
 COPIES = Path("/var/tmp")  # noqa: S108 - ownership is checked before anything there is used
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from apps.engine.connections import shell
 from apps.engine.embedded import place
-from apps.engine.embedded.binaries import RedisBinary, library_environment
 from apps.engine.embedded.errors import EmbeddedError
 from apps.engine.embedded.place import TLSFiles
+from apps.engine.embedded.recognise import RedisBinary, library_environment
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
