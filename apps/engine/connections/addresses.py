@@ -29,9 +29,17 @@ NEVER: tuple[Network, ...] = tuple(
         "fe80::/10",
         "fec0::/10",
         "ff00::/8",
-        "fd00:ec2::254/128",
+        # Metadata and platform services of clouds that live outside the link-local range.
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "192.0.0.192/32",
+        "fd00:ec2::/32",
+        "fd20:ce::254/128",
+        "fd00:42::42/128",
     )
 )
+# IPv6 networks that carry an IPv4 address in their last 32 bits: compatible, translated, and both NAT64 prefixes.
+_CARRYING_IPV4 = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/96")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +82,13 @@ class AddressPolicy:
 
 
 def _unwrapped(ip: IP) -> IP:
-    if isinstance(ip, ipaddress.IPv6Address):
-        return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or _nat64(ip) or ip
-    return ip
-
-
-def _nat64(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if ip in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return None
+    """What an address really leads to: IPv4 in one of the coats that IPv6 has for it."""
+    if isinstance(ip, ipaddress.IPv4Address) or ip.is_loopback or ip.is_unspecified:
+        return ip
+    carried = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+    if carried is None and any(ip in network for network in _CARRYING_IPV4):
+        carried = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return carried or ip
 
 
 def resolve(host: str, port: int, policy: AddressPolicy) -> Sequence[IP]:

@@ -19,7 +19,7 @@ from psycopg.rows import class_row, tuple_row
 from apps.engine import errors
 from apps.engine.connections.addresses import resolve
 from apps.engine.connections.idle import IdleConnections
-from apps.engine.connections.tls import certificate_files
+from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
 __all__ = ["OLDEST", "PostgresNode", "forget_connections", "postgres_node", "sql"]
@@ -30,6 +30,11 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 APPLICATION_NAME = "signalbox"
 OLDEST = 13
 LOCK_TIMEOUT_MS = 1000
+NOWHERE = "/dev/null/none"
+
+# libpq takes what it is not told from PGPASSWORD, PGSERVICE, PGOPTIONS and others: no server may be sent those of the console.
+for _name in [name for name in os.environ if name.startswith("PG")]:
+    del os.environ[_name]
 
 
 class PostgresNode:
@@ -179,13 +184,12 @@ def _parameters(target: Target, database: str, stack: ExitStack) -> dict[str, An
         "port": address.port,
         "dbname": database,
         "user": target.username or None,
-        "password": target.password or None,
+        "password": target.password,
         "connect_timeout": max(2, round(target.connect_timeout_s)),
         "application_name": APPLICATION_NAME,
         "client_encoding": "UTF8",
         "tcp_user_timeout": int(target.read_timeout_s * 1000) + 1000,
-        "passfile": "/dev/null/none",
-        "service": None,
+        "passfile": NOWHERE,
         "gssencmode": "disable",
         "options": "",
     }
@@ -202,8 +206,9 @@ def _parameters(target: Target, database: str, stack: ExitStack) -> dict[str, An
     parameters |= {
         "sslmode": "verify-full",
         "sslrootcert": str(files.ca or "system"),
-        "sslcert": str(files.certificate or ""),
-        "sslkey": str(files.key or ""),
+        "sslcert": str(files.certificate or NOWHERE),
+        "sslkey": str(files.key or NOWHERE),
+        "ssl_min_protocol_version": "TLSv1.2",
     }
     return {k: v for k, v in parameters.items() if v is not None}
 
@@ -248,54 +253,82 @@ def _by_state(state: str, text: str, address: Address) -> errors.EngineError:
 
 
 def _by_words(whole: str, text: str, address: Address) -> errors.EngineError:
-    """libpq gives no SQLSTATE while connecting; the server's FATAL line is in its text."""
+    """libpq gives no SQLSTATE while connecting; the server's FATAL line, or libpq's own complaint, is in its text."""
     lower = whole.lower()
-    if (
-        "password authentication failed" in lower
-        or "no password supplied" in lower
-        or 'role "' in lower
-        or "pg_hba.conf" in lower
-        or "authentication failed" in lower
-    ):
-        if "no encryption" in lower and "pg_hba.conf" in lower:
-            return errors.TLSFailed(
-                f"{address} takes no unencrypted connection from here.",
-                way_out="Turn TLS on, or add a line to pg_hba.conf.",
-            )
-        if "pg_hba.conf" in lower:
-            return errors.NotPermitted(
-                f"{address} has no pg_hba.conf entry for this console, user and database.", missing="a pg_hba.conf line"
-            )
-        return errors.AuthenticationFailed(f"{address} refused the user or the password.", way_out="Check both.")
+    return (
+        _refused_by_words(lower, text, address)
+        or _unserved_by_words(lower, text, address)
+        or _unreachable_by_words(lower, text, address)
+    )
+
+
+def _refused_by_words(lower: str, text: str, address: Address) -> errors.EngineError | None:
+    """The server answered and does not let this account in."""
+    if "requires a valid client certificate" in lower:
+        return tls_failure(lower, address)
+    if "pg_hba.conf" in lower and "no encryption" in lower:
+        return errors.TLSFailed(
+            f"{address} takes no unencrypted connection from here.",
+            way_out="Turn TLS on, or add a line to pg_hba.conf.",
+        )
+    if "pg_hba.conf" in lower:
+        return errors.NotPermitted(
+            f"{address} has no line in pg_hba.conf that lets this console, user and database in.",
+            missing="a line in pg_hba.conf",
+        )
+    if "permission denied for database" in lower:
+        return errors.NotPermitted(
+            "This account may not connect to the database.", missing="GRANT CONNECT ON DATABASE ... TO ..."
+        )
+    if "not permitted to log in" in lower:
+        return errors.NotPermitted("This role may not sign in.", missing="ALTER ROLE ... LOGIN")
+    if any(words in lower for words in ("authentication failed", "no password supplied", 'role "')):
+        return errors.AuthenticationFailed(
+            f"{address} refused the user or the password.", way_out="Check both; the server's log says which it was."
+        )
+    return None
+
+
+_UNSERVED = (
+    "starting up",
+    "shutting down",
+    "in recovery mode",
+    "not yet accepting connections",
+    "too many clients",
+    "too many connections",
+    "remaining connection slots",
+)
+
+
+def _unserved_by_words(lower: str, text: str, address: Address) -> errors.EngineError | None:
+    """The server answered and cannot serve."""
     if 'database "' in lower and "does not exist" in lower:
         return errors.Gone(f"{address} has no such database.", way_out="Check the name of the database.")
-    if "permission denied for database" in lower or "not permitted to log in" in lower:
-        return errors.NotPermitted(text, missing="GRANT CONNECT ON DATABASE, or ALTER ROLE ... LOGIN")
-    if (
-        "starting up" in lower
-        or "too many clients" in lower
-        or "remaining connection slots" in lower
-        or "too many connections" in lower
-        or "shutting down" in lower
-    ):
+    if any(words in lower for words in _UNSERVED):
         return errors.Busy(text)
-    if "ssl" in lower or "certificate" in lower:
-        return errors.TLSFailed(
-            f"TLS with {address} failed: {text}",
-            way_out="Check that the server speaks TLS, and that the CA and the host name fit its certificate.",
-        )
+    if any(words in lower for words in ("ssl", "certificate", "private key")):
+        return tls_failure(lower if len(lower) < 600 else text, address)
+    return None
+
+
+def _unreachable_by_words(lower: str, text: str, address: Address) -> errors.EngineError:
+    """Nobody, or nobody who speaks the protocol, answered."""
     if "timeout expired" in lower or "timed out" in lower:
         return errors.TimedOut(
             f"{address} did not answer in time.", way_out="Check firewalls, and whether the server is busy."
         )
     if "refused" in lower:
         return errors.Unreachable(
-            f"Connection refused by {address}.", way_out="Check the address, and that the server runs."
+            f"Connection refused by {address}.", way_out="Check the port, and that the server runs and listens there."
         )
-    if "unexpected response" in lower or "invalid response" in lower or "expected authentication request" in lower:
+    if "no route to host" in lower or "network is unreachable" in lower:
+        return errors.Unreachable(f"There is no route to {address}.", way_out="Check the address, and the network.")
+    if any(words in lower for words in ("unexpected response", "invalid response", "expected authentication request")):
         return errors.WrongKind(
             f"{address} does not speak the PostgreSQL protocol.", way_out="Check the kind and the port."
         )
+    if "closed the connection unexpectedly" in lower:
+        return errors.Unreachable(f"{address} closed the connection.", way_out="It may shut down, or be no PostgreSQL.")
     return errors.Unreachable(
         f"{address} cannot be reached: {text}", way_out="Check the address, and that the server runs."
     )

@@ -6,6 +6,7 @@ bytes here from end to end. Its connection layer does what is hard: TLS, AUTH, S
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -22,7 +23,7 @@ from redis.retry import Retry
 from apps.engine import errors
 from apps.engine.connections.addresses import IP, resolve
 from apps.engine.connections.idle import IdleConnections
-from apps.engine.connections.tls import certificate_files
+from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
 Argument: TypeAlias = bytes | str | int | float
@@ -43,6 +44,12 @@ class RedisNode:
         self._connection = connection
         self.address = address
         self.sent = 0
+
+    @property
+    def tls_version(self) -> str:
+        """As the handshake agreed: `TLSv1.3`; empty without TLS."""
+        wire = self._connection._sock
+        return (wire.version() or "") if isinstance(wire, ssl.SSLSocket) else ""
 
     def command(self, *arguments: Argument) -> Reply:
         """Send one command and give its reply. Errors: every EngineError of `_translated`."""
@@ -108,7 +115,10 @@ class _SocketConnection(UnixDomainSocketConnection):
 
 
 class _PinnedTLSConnection(SSLConnection):
-    """SSLConnection wraps what Connection dials: put the pinned dialling below it."""
+    """SSLConnection wraps what Connection dials: put the pinned dialling below it, and a context without surprises above.
+
+    The driver's own context trusts the system's roots beside a given CA, and asks the terminal for a key's passphrase.
+    """
 
     checked: Sequence[IP] = ()
 
@@ -120,6 +130,17 @@ class _PinnedTLSConnection(SSLConnection):
         except (OSError, redis.exceptions.RedisError):
             plain.close()
             raise
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> socket.socket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ca_certs:
+            context.load_verify_locations(self.ca_certs)
+        else:
+            context.load_default_certs()
+        if self.certfile:
+            context.load_cert_chain(self.certfile, self.keyfile or None, password="")  # noqa: S106 - never ask a terminal
+        return context.wrap_socket(sock, server_hostname=self.host)
 
 
 _idle: IdleConnections[RedisNode] = IdleConnections(lambda node: node._connection.disconnect())
@@ -219,7 +240,6 @@ def _connection(target: Target, stack: ExitStack) -> Connection | UnixDomainSock
             ssl_ca_certs=str(files.ca) if files.ca else None,
             ssl_certfile=str(files.certificate) if files.certificate else None,
             ssl_keyfile=str(files.key) if files.key else None,
-            ssl_min_version=ssl.TLSVersion.TLSv1_2,
             **common,
         )
     made.checked = checked  # type: ignore[attr-defined]
@@ -233,13 +253,8 @@ def _translated(
     if isinstance(error, errors.EngineError):
         return error
     text = str(error)[:300]
-    cause = error.__context__ or error.__cause__ or error
-    if isinstance(error, ssl.SSLError) or isinstance(cause, ssl.SSLError):
-        reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or text
-        return errors.TLSFailed(
-            f"The TLS handshake with {address} failed: {reason}.",
-            way_out="Check that the server speaks TLS on this port, and that the CA and the host name fit its certificate.",
-        )
+    if complaint := _tls_complaint(error):
+        return tls_failure(complaint, address)
     if isinstance(error, redis.exceptions.TimeoutError | TimeoutError):
         return errors.TimedOut(
             f"{address} did not answer in time.", way_out="Check firewalls, and whether the server is busy."
@@ -262,11 +277,40 @@ def _translated(
             )
         if closed:
             return errors.Unreachable(f"{address} closed the connection.", way_out="It may demand TLS, or shut down.")
-        return errors.Unreachable(
-            f"Connection refused by {address}." if "111" in text else f"{address} cannot be reached.",
-            way_out="Check the address, and that the server runs.",
-        )
+        return _unreachable(error, address)
     return _answer(text, address, command)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what led to it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _tls_complaint(error: BaseException) -> str:
+    """What OpenSSL said, wherever in the chain the driver left it; empty when it was not about TLS."""
+    found = next((each for each in _chain(error) if isinstance(each, ssl.SSLError)), None)
+    if found is None:
+        return ""
+    return str(getattr(found, "verify_message", "") or getattr(found, "reason", "") or found)
+
+
+def _unreachable(error: BaseException, address: Address) -> errors.EngineError:
+    """By errno: refused, no route, or no socket file."""
+    code = next((each.errno for each in _chain(error) if isinstance(each, OSError) and each.errno), None)
+    if code == errno.ECONNREFUSED:
+        return errors.Unreachable(
+            f"Connection refused by {address}.", way_out="Check the port, and that the server runs and listens there."
+        )
+    if code in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return errors.Unreachable(f"There is no route to {address}.", way_out="Check the address, and the network.")
+    if code in (errno.ENOENT, errno.EACCES, errno.ENOTSOCK):
+        return errors.Unreachable(
+            f"{address} is no socket that the console may open.", way_out="Check the path and its rights."
+        )
+    return errors.Unreachable(f"{address} cannot be reached.", way_out="Check the address, and that the server runs.")
 
 
 def _refused(error: BaseException, text: str, address: Address, command: Command) -> errors.EngineError:
@@ -276,6 +320,10 @@ def _refused(error: BaseException, text: str, address: Address, command: Command
         or text.startswith("NOPERM")
         or "has no permissions" in text
     ):
+        if "access" in text and " channel" in text:
+            return errors.NotPermitted("This account may not use this channel.", missing="&*")
+        if "access" in text and " key" in text:
+            return errors.NotPermitted("This account may not read this key.", missing="~*")
         rule = f"+{name}" if name else ""
         return errors.NotPermitted(
             f"This account may not run {name.upper().replace('|', ' ') or 'this command'}.", missing=rule
@@ -288,7 +336,7 @@ def _refused(error: BaseException, text: str, address: Address, command: Command
         )
         return errors.AuthenticationFailed(f"{address} asks for other credentials: {text}", way_out=way_out)
     return errors.AuthenticationFailed(
-        f"{address} refused the user or the password.", way_out="Check both; the server knows this user under ACL LIST."
+        f"{address} refused the user or the password.", way_out="Check both, and that the user is on."
     )
 
 
