@@ -1,6 +1,10 @@
-"""The registered servers and their encrypted credentials. `Server.target()` is the only bridge to the engine."""
+"""The registered servers and their sealed credentials. `Server.target()` is the only bridge to the engine."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -8,7 +12,11 @@ from django.db import models
 from django.utils import timezone
 
 from apps.accounts.access import Place
+from apps.engine.errors import SecretUnusable
+from apps.engine.secretbox import kid_of
 from apps.engine.target import TLS, Address, Kind, Profile, Target
+from apps.servers import secrets
+from apps.servers.capabilities import Capability, capability_of
 
 
 class WorkloadRole(models.TextChoices):
@@ -27,7 +35,7 @@ class Server(models.Model):
     `key` is the short name used in URLs, scopes and servers.toml. Times are seconds.
     """
 
-    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$")])
+    key = models.CharField(max_length=64, unique=True, validators=[RegexValidator(r"\A[a-z0-9][a-z0-9-]*\Z")])
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in Kind])
     environment = models.CharField(max_length=32)
     addresses = models.JSONField(default=list)  # [{"host": "...", "port": 6379}], the first is asked first
@@ -37,6 +45,8 @@ class Server(models.Model):
     tls = models.BooleanField(default=False)
     tls_ca = models.TextField(blank=True)
     tls_certificate = models.TextField(blank=True)
+    tls_key = models.TextField(blank=True)  # sealed, like Credential.secret
+    tls_key_is_reference = models.BooleanField(default=False)
     connect_timeout_s = models.FloatField(default=2.0)
     read_timeout_s = models.FloatField(default=3.0)
     load_budget_ratio = models.FloatField(default=0.05)
@@ -46,7 +56,7 @@ class Server(models.Model):
     read_only = models.BooleanField(default=False)
     is_demo = models.BooleanField(default=False)
     declared = models.BooleanField(default=False)  # from servers.toml: not editable by form
-    capabilities = models.JSONField(default=dict, blank=True)
+    capabilities = models.JSONField(default=dict, blank=True)  # {profile: {feature: {"ok", "missing", "reason"}}}
     probed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=64, blank=True)
@@ -80,7 +90,7 @@ class Server(models.Model):
             username=credential.username if credential else "",
             password=credential.password() if credential else "",
             profile=profile,
-            tls=TLS(ca=self.tls_ca, certificate=self.tls_certificate, key="") if self.tls else None,
+            tls=TLS(ca=self.tls_ca, certificate=self.tls_certificate, key=self.client_key()) if self.tls else None,
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
             policy=settings.TARGET_POLICY,
@@ -91,6 +101,38 @@ class Server(models.Model):
         by_profile = {c.profile: c for c in self.credentials.all()}
         return by_profile.get(profile) or by_profile.get(Profile.MONITOR)
 
+    def capability(self, feature: str, profile: Profile = Profile.MONITOR) -> Capability | None:
+        """What the last probe found for one feature, or None when nothing is known: then a page just tries."""
+        return capability_of(self.kind, self.capabilities, feature, profile)
+
+    def client_key(self) -> str:
+        """The private key of the client certificate. Errors: SecretUnusable."""
+        text = secrets.open_sealed(self.tls_key, self.key_context()) if self.tls_key else ""
+        return secrets.follow(text) if text and self.tls_key_is_reference else text
+
+    def keep_client_key(self, text: str, *, is_reference: bool = False) -> None:
+        """Seal the key to this row and its addresses. The row has to be saved already, and saved again by the caller."""
+        self.tls_key = secrets.box().seal(text, self.key_context()) if text else ""
+        self.tls_key_is_reference = bool(text) and is_reference
+
+    def key_context(self) -> str:
+        return secrets.bound_to(f"servers.Server:{self.pk}:tls_key", self.address_list(), self.database)
+
+
+class Credentials(models.Manager["Credential"]):
+    def keep(
+        self, server: Server, profile: Profile, *, username: str, password: str, is_reference: bool = False
+    ) -> Credential:
+        """Make or replace the account of a profile; the password is sealed to the server's present addresses."""
+        credential, _ = self.get_or_create(server=server, profile=profile)
+        credential.server = server
+        credential.username = username
+        credential.secret = secrets.box().seal(password, credential.context()) if password else ""
+        credential.is_reference = bool(password) and is_reference
+        credential.set_at = timezone.now()
+        credential.save()
+        return credential
+
 
 class Credential(models.Model):
     """The account of one profile. `secret` is a sealed box bound to this row and to the server's addresses."""
@@ -99,7 +141,10 @@ class Credential(models.Model):
     profile = models.CharField(max_length=16, choices=[(p.value, p.value) for p in Profile], default=Profile.MONITOR)
     username = models.CharField(max_length=128, blank=True)
     secret = models.TextField(blank=True)
+    is_reference = models.BooleanField(default=False)  # the sealed text is env:NAME or file:/path
     set_at = models.DateTimeField(default=timezone.now)
+
+    objects = Credentials()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["server", "profile"], name="one_credential_per_profile")]
@@ -108,4 +153,46 @@ class Credential(models.Model):
         return f"{self.server} {self.profile}"
 
     def password(self) -> str:
-        return self.secret
+        """The password, read where it is kept. Errors: SecretUnusable when its address, row or key is another."""
+        text = secrets.open_sealed(self.secret, self.context()) if self.secret else ""
+        return secrets.follow(text) if text and self.is_reference else text
+
+    def context(self) -> str:
+        row = f"servers.Credential:{self.pk}:secret"
+        return secrets.bound_to(row, self.server.address_list(), self.server.database)
+
+    @property
+    def key_id(self) -> str:
+        """The name of the key it is sealed with; empty without a password."""
+        return kid_of(self.secret) if self.secret else ""
+
+    @property
+    def problem(self) -> SecretUnusable | None:
+        """Why the stored password cannot be used, or None."""
+        try:
+            self.password()
+        except SecretUnusable as error:
+            return error
+        return None
+
+
+class ConnectionTry(models.Model):
+    """One press of "Try the connection": who, what, and how it went. Twenty an hour each; kept for a month."""
+
+    operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    tried_at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=16)
+    address = models.CharField(max_length=300)
+    outcome = models.CharField(max_length=32, default="started")  # ok, or the kind of an EngineError
+
+    class Meta:
+        indexes = [models.Index(fields=["operator", "tried_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.address} {self.outcome}"
+
+
+def stored_capabilities(server: Server, found: Mapping[str, Mapping[str, Any]], at: datetime) -> None:
+    """Write what a probe found, without touching anything else of the row."""
+    server.capabilities, server.probed_at = {**server.capabilities, **found}, at
+    Server.objects.filter(pk=server.pk).update(capabilities=server.capabilities, probed_at=at)

@@ -265,6 +265,11 @@ def _translated(
         return _refused(error, text, address, command)
     if isinstance(error, redis.exceptions.BusyLoadingError):
         return errors.Busy(f"{address} is loading its data into memory.", way_out="It answers when it is done.")
+    if "running in protected mode" in text:
+        return errors.NotPermitted(
+            f"{address} runs in protected mode: it only answers its own machine.",
+            missing="a password for its users, or protected-mode no",
+        )
     if "max number of clients" in text:
         return errors.Busy(f"{address} accepts no more clients.", way_out="Raise maxclients, or close idle clients.")
     if isinstance(error, redis.exceptions.InvalidResponse) or "Protocol Error" in text:
@@ -382,3 +387,8 @@ def _shown(command: Command) -> str:
     if not words:
         return ""
     return "|".join(words).lower() if words[0].upper() in CONTAINERS and len(words) > 1 else words[0].lower()
+
+
+def rule_of(command: Command) -> str:
+    """The ACL rule that allows a command: `+config|get`, `+scan`."""
+    return f"+{_shown(command)}"

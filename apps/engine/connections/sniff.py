@@ -39,19 +39,20 @@ class Answer:
 def sniff(target: Target, *, timeout_s: float = 0.7) -> Answer:
     """Who answers at the first address of a target.
 
-    Cost: one to three short connections; at most four times `timeout_s`, most of it only where something hangs.
+    Cost: one to three short connections; at most three times `timeout_s`, most of it only where something hangs.
     Errors: Unreachable, TimedOut, NameNotResolved, AddressRefused.
     """
     ips = resolve(target.address.host, target.address.port, target.policy)
-    redis_first = target.kind == Kind.REDIS
-    questions = (PING, TLS_REQUEST) if redis_first else (TLS_REQUEST, PING)
+    if target.kind == Kind.REDIS and target.tls is not None and _completes_handshake(ips, target, timeout_s):
+        return Answer(speaks=Speaks.TLS)
+    questions = (PING, TLS_REQUEST) if target.kind == Kind.REDIS else (TLS_REQUEST, PING)
     silent_count = 0
     for question in questions:
         reply = _asked(ips, target, question, timeout_s)
         silent_count += reply is None
         if (answer := _judged(reply or b"", question)) is not None:
             return answer
-    if _completes_handshake(ips, target, timeout_s):
+    if target.tls is None and _completes_handshake(ips, target, timeout_s):
         return Answer(speaks=Speaks.TLS)
     if silent_count == len(questions):
         raise TimedOut(
