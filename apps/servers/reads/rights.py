@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def _version_of(hello: Reply | EngineError) -> tuple[int, int]:
 
 
 def _verdicts(
-    node: RedisNode, account: str, wanted: Iterable[Feature], version: tuple[int, int]
+    node: RedisNode, account: str, wanted: Sequence[Feature], version: tuple[int, int]
 ) -> Mapping[Words, Verdict]:
     """One verdict a command; commands that must not be tried are missing where there is no dry run."""
     commands = list(dict.fromkeys(words for f in wanted for words in f.commands))
@@ -79,8 +79,8 @@ def _verdicts(
     if may_dry_run:
         replies = node.pipeline([("ACL", "DRYRUN", account, *words) for words in commands])
         return {words: _dry_verdict(reply) for words, reply in zip(commands, replies, strict=True)}
-    harmless = list(dict.fromkeys(w for f in wanted if f.used and f.since <= (version or f.since) for w in f.commands))
-    tries = [words for words in harmless if words[0] != "SELECT"]
+    harmless = {f.key for f in wanted if f.used and (f.since <= version or version == (0, 0))}
+    tries = list(dict.fromkeys(words for f in wanted if f.key in harmless for words in f.commands))
     return {words: _try_verdict(reply) for words, reply in zip(tries, node.pipeline(tries), strict=True)}
 
 
