@@ -5,4 +5,5 @@ from apps.keyspace import views
 app_name = "keyspace"
 urlpatterns = [
     path("servers/<slug:key>/keyspace/", views.keys, name="list"),
+    path("servers/<slug:key>/keyspace/<str:ref>/", views.opened, name="key"),
 ]

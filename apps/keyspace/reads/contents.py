@@ -23,11 +23,12 @@ _ENTRY = re.compile(r"\d{1,20}-\d{1,20}")
 class Page:
     """Which page is wanted. `at` is "" for the first: an offset, a cursor or an entry's id, as the page before told.
 
-    `newest_first` turns sorted sets and streams around. `field` asks for one field of a hash only.
+    `newest_first` is the order of sorted sets and streams: None is what people expect, the lowest
+    score first and the newest entry first. `field` asks for one field of a hash only.
     """
 
     at: str = ""
-    newest_first: bool = False
+    newest_first: bool | None = None
     field: bytes | None = None
 
 
@@ -130,7 +131,7 @@ def _set(node: RedisNode, facts: KeyFacts, page: Page) -> Contents:
 
 def _zset(node: RedisNode, facts: KeyFacts, page: Page) -> Contents:
     at, count = min(_number(page.at), 2**62), page_count(facts)
-    command = "ZREVRANGE" if page.newest_first else "ZRANGE"
+    command = "ZREVRANGE" if page.newest_first is True else "ZRANGE"
     flat = node.command(command, facts.name, at, at + count - 1, "WITHSCORES")
     items = [_item(str(at + i // 2).encode(), flat[i], score=flat[i + 1]) for i in range(0, len(flat), 2)]
     return _sliced(items, at, facts, command)
@@ -139,8 +140,9 @@ def _zset(node: RedisNode, facts: KeyFacts, page: Page) -> Contents:
 def _stream(node: RedisNode, facts: KeyFacts, page: Page) -> Contents:
     if page.at and not _ENTRY.fullmatch(page.at):
         raise Gone("This page of the stream was cut or changed.", way_out="Begin at its first page.")
-    begin, command = f"({page.at}" if page.at else "", "XREVRANGE" if page.newest_first else "XRANGE"
-    span = (begin or "+", "-") if page.newest_first else (begin or "-", "+")
+    newest_first = page.newest_first is not False
+    begin, command = f"({page.at}" if page.at else "", "XREVRANGE" if newest_first else "XRANGE"
+    span = (begin or "+", "-") if newest_first else (begin or "-", "+")
     count = page_count(facts)
     entries, groups = node.pipeline(
         [(command, facts.name, *span, "COUNT", count), ("XINFO", "GROUPS", facts.name)],

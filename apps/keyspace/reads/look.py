@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from apps.engine.connections.redis import RedisNode, redis_node
+from apps.engine.connections.redis import RedisNode, Reply, redis_node
 from apps.engine.errors import EngineError
 from apps.engine.target import Target
 from apps.keyspace.glob import Glob
@@ -153,7 +153,7 @@ def _next_step(node: RedisNode, cursor: str, before: _Step, key_type: str) -> _S
     asked: list[tuple[str | int, ...]] = [("SCAN", cursor, "COUNT", before.count)]
     if key_type:
         asked.append(("SCAN", cursor, "COUNT", before.count, "TYPE", key_type))
-    replies = node.pipeline(asked, raising=True)
+    replies: list[Reply] = node.pipeline(asked, raising=True)
     after, names = replies[-1]
     seen = replies[0][1]
     reply_bytes = sum(map(len, seen))

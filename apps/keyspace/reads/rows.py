@@ -29,6 +29,10 @@ class KeyRow:
     gone: bool
     refused: frozenset[str]
 
+    @property
+    def ttl_s(self) -> float | None:
+        return None if self.ttl_ms is None else self.ttl_ms / 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
