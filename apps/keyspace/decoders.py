@@ -35,6 +35,10 @@ PICKLE_OPCODES = 400
 ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 
 
+# What is laid out in lines here, and so may lose its line breaks in a preview.
+_LISTED = ("JSON", "pickle, not run")
+
+
 class View(enum.StrEnum):
     AUTO = "auto"
     TEXT = "text"
@@ -62,7 +66,9 @@ class Decoded:
 
     def preview(self, *, most: int = 160) -> list[tuple[str, bool]]:
         """One line: runs of text, each with whether it is an escape."""
-        line = re.sub(rb"\s+", b" ", self.body[: most * 4]) if self.steps[-1] == "JSON" else self.body[: most * 4]
+        line = self.body[: most * 4]
+        if self.steps[-1] in _LISTED:
+            line = (f"{self.hint}: " if self.hint else "").encode() + re.sub(rb"\s+", b" ", line)
         runs = text.pieces(line, most=most)
         return [*runs, ("…", False)] if len(line) > most or len(self.body) > most * 4 else runs
 

@@ -9,6 +9,7 @@ from apps.keyspace.reads.contents import Contents, Item
 
 INLINE_BYTES = 2048
 WHOLE_BYTES = 256 * 1024
+EACH_UNPACKED_BYTES = 64 * 1024
 LEAST_UNPACKED_BYTES = 4096
 
 
@@ -42,7 +43,7 @@ class ShownItem:
 
 
 def presented(contents: Contents, *, view: View, unmasked: bool) -> tuple[ShownItem, ...]:
-    """All elements of one page share 1 MB of unpacking, so that a page of bombs costs what one does."""
+    """All elements of one page share 1 MB of unpacking, so that a page of bombs costs what one does; each has 64 KiB of it."""
     left_bytes = UNPACKED_BYTES
     alone = len(contents.items) == 1
     part = contents.command == "GETRANGE" and (contents.next_at is not None or contents.offset_count > 0)
@@ -52,7 +53,7 @@ def presented(contents: Contents, *, view: View, unmasked: bool) -> tuple[ShownI
             item.value,
             view=view if unmasked else View.AUTO,
             whole=not part and len(item.value) == item.size_bytes,
-            most_bytes=max(left_bytes, LEAST_UNPACKED_BYTES),
+            most_bytes=UNPACKED_BYTES if alone else max(min(left_bytes, EACH_UNPACKED_BYTES), LEAST_UNPACKED_BYTES),
         )
         left_bytes -= decoded.unpacked_bytes or 0
         shown.append(
