@@ -158,7 +158,7 @@ def _connected(target: Target, database: str) -> PostgresNode:
     try:
         _check(node)
         node.rows(
-            "SELECT set_config('default_transaction_read_only', 'on', false), set_config('lock_timeout', %s, false),"
+            "SELECT /* signalbox */ set_config('default_transaction_read_only', 'on', false), set_config('lock_timeout', %s, false),"
             " set_config('statement_timeout', %s, false), set_config('idle_in_transaction_session_timeout', '10s', false)",
             [f"{LOCK_TIMEOUT_MS}ms", f"{int(target.read_timeout_s * 1000)}ms"],
         )

@@ -1,0 +1,1 @@
+"""What is slow: Redis' slow log, command statistics and latency events; PostgreSQL's statement statistics."""
