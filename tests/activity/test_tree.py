@@ -54,8 +54,7 @@ def test_a_cycle_is_drawn_once_and_said() -> None:
 
 
 def test_a_cycle_of_three_behind_a_root() -> None:
-    nodes = tree({1: [2, 9], 2: [3], 3: [1]})
-    assert sorted(node.pid for node in nodes) == [1, 2, 3, 9]
+    assert drawn({1: [2, 9], 2: [3], 3: [1]}) == ["9", "  1", "    3", "      2"]
 
 
 def test_a_session_that_waits_for_itself_alone_is_no_wait() -> None:

@@ -37,7 +37,7 @@ def tree(edges: Edges) -> tuple[Node, ...]:
     waits = {pid: frozenset(blockers) - {pid} for pid, blockers in edges.items()}
     waits = {pid: blockers for pid, blockers in waits.items() if blockers}
     ahead = _ahead(waits)
-    near = {pid: _nearest(blockers, ahead) for pid, blockers in waits.items()}
+    near = {pid: blockers if pid in ahead[pid] else _nearest(blockers, ahead) for pid, blockers in waits.items()}
     victims: dict[int, int] = {}
     for pid, everyone in ahead.items():
         for blocker in everyone - {pid}:
@@ -89,7 +89,10 @@ def _arranged(
     def weight(pid: int) -> tuple[int, int]:
         return -victims.get(pid, 0), pid
 
-    parents = {pid: min(blockers, key=weight) for pid, blockers in near.items()}
+    def as_parent(pid: int) -> tuple[bool, int, int]:
+        return pid in ahead.get(pid, frozenset()), *weight(pid)
+
+    parents = {pid: min(blockers, key=as_parent) for pid, blockers in near.items()}
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
