@@ -9,7 +9,7 @@ SELECT /* signalbox */
   count(*) FILTER (WHERE state LIKE 'idle in transaction%%') AS idle_in_transaction_count,
   count(*) FILTER (WHERE state = 'idle') AS idle_count,
   count(*) FILTER (WHERE state IS NULL OR state = 'disabled') AS hidden_count,
-  max(extract(epoch FROM clock_timestamp() - state_change) FILTER (WHERE state LIKE 'idle in transaction%%'))::float8
+  extract(epoch FROM max(clock_timestamp() - state_change) FILTER (WHERE state LIKE 'idle in transaction%%'))::float8
     AS longest_idle_in_transaction_s,
   sum(count(*)) OVER ()::bigint AS connections_in_all,
   sum(count(*) FILTER (WHERE state IN ('active', 'fastpath function call'))) OVER ()::bigint AS active_in_all,

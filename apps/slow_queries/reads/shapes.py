@@ -15,7 +15,7 @@ FOLD = "*"
 LONGEST_WORD = 24
 MOST_KEY_BYTES = 128
 
-_SEPARATORS = re.compile(r"([:./|\-_{}\[\]@#])")
+_SEPARATORS = re.compile(r"([:./|\-_{}\[\]#])")
 _WORD = re.compile(r"[A-Za-z]+")
 _REST = re.compile(rb"^\.\.\. \((\d+) more arguments\)$")
 _CUT = re.compile(rb"\.\.\. \((\d+) more bytes\)$")
@@ -66,7 +66,10 @@ def shape_of(words: Sequence[bytes], arguments_count: int) -> Shape:
     rest = list(words[1:])
     if name in _CONTAINERS and rest and name not in ("OBJECT", "MEMORY", "XGROUP", "XINFO"):
         return Shape(
-            name=f"{name} {_plain_name(rest[0])}", arguments=_and_more(arguments_count - 1), effect="", advice=""
+            name=f"{name} {_plain_name(rest[0])}",
+            arguments=_and_more(arguments_count - 1).strip(),
+            effect="",
+            advice="",
         )
     return Shape(
         name=name,

@@ -1,0 +1,52 @@
+"""The servers of the tests as the console knows them: as a target of the engine, and as a registered server."""
+
+from __future__ import annotations
+
+from apps.engine.target import Address, AddressPolicy, Kind, Target
+from apps.servers.models import Credential, Server
+from tests.real_servers import PostgresDatabase, RedisServer
+
+POLICY = AddressPolicy(loopback=True, sockets=True)
+
+
+def redis_target(server: RedisServer, *, username: str = "", password: str = "") -> Target:
+    return Target(
+        id="cache",
+        name="cache",
+        kind=Kind.REDIS,
+        addresses=(Address(host=str(server.socket), port=0),),
+        username=username,
+        password=password,
+        policy=POLICY,
+    )
+
+
+def postgres_target(database: PostgresDatabase, *, username: str = "postgres") -> Target:
+    return Target(
+        id="shop",
+        name="shop",
+        kind=Kind.POSTGRES,
+        addresses=(Address(host=str(database.server.socket_dir), port=database.server.port),),
+        database=database.name,
+        username=username,
+        policy=POLICY,
+    )
+
+
+def register_redis(server: RedisServer, *, environment: str = "prod", username: str = "", password: str = "") -> Server:
+    """The Redis as a registered server named `cache`."""
+    row = Server.objects.create(
+        key="cache", kind=Kind.REDIS, environment=environment, addresses=[{"host": str(server.socket), "port": 1}]
+    )
+    Credential.objects.create(server=row, username=username, secret=password)
+    return row
+
+
+def register_postgres(database: PostgresDatabase, *, environment: str = "prod", username: str = "postgres") -> Server:
+    """The database as a registered server named `shop`."""
+    address = {"host": str(database.server.socket_dir), "port": database.server.port}
+    row = Server.objects.create(
+        key="shop", kind=Kind.POSTGRES, environment=environment, addresses=[address], database=database.name
+    )
+    Credential.objects.create(server=row, username=username)
+    return row
