@@ -1,0 +1,167 @@
+"""Questions to one Redis that every adapter needs, each of them bounded: databases, names, clients, slices of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from apps.engine.connections.redis import Command, RedisNode, Reply
+from apps.engine.contracts.adapter import Count
+from apps.engine.errors import EngineError, NotPermitted
+from apps.engine.target import Target
+
+MOST_DATABASES = 16
+MOST_QUEUES = 500
+MOST_CLIENTS_BYTES = 4 * 1024 * 1024
+# What one page may bring over, and the size from which an element is not fetched just to learn its age.
+PAGE_BYTES = 2 * 1024 * 1024
+GLANCE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """One connection of the server's CLIENT LIST. `command` is the last one it sent."""
+
+    name: bytes
+    address: bytes
+    database: str
+    command: str
+    subscriptions_count: int
+    idle_s: int
+
+
+def in_database(target: Target, database: str) -> Target:
+    """The same server with another database selected."""
+    return replace(target, database=database)
+
+
+def databases(node: RedisNode) -> list[tuple[str, int]]:
+    """Shape: (database, keys) for each database that holds keys, at most 16, fullest first. Cost: one INFO keyspace.
+
+    Errors: NotPermitted without +info. Source: INFO keyspace.
+    """
+    found = []
+    for line in node.command("INFO", "keyspace").decode("ascii", "replace").splitlines():
+        name, _, figures = line.partition(":")
+        if name.startswith("db") and figures.startswith("keys="):
+            found.append((name[2:], int(figures[5:].split(",")[0])))
+    return sorted(found, key=lambda each: -each[1])[:MOST_DATABASES]
+
+
+def now_at(node: RedisNode) -> float:
+    """The server's own clock, in seconds since 1970: ages must not depend on ours. Cost: one TIME. Source: TIME."""
+    seconds, microseconds = node.command("TIME")
+    return int(seconds) + int(microseconds) / 1e6
+
+
+def clients(node: RedisNode) -> list[Client]:
+    """Shape: every normal or subscribed client. Cost: one CLIENT LIST, about 300 bytes a client; the first 4 MB are read.
+
+    Errors: NotPermitted without +client|list. Source: CLIENT LIST.
+    """
+    text: bytes = node.command("CLIENT", "LIST")[:MOST_CLIENTS_BYTES]
+    return [_client(line) for line in text.splitlines() if b"cmd=" in line]
+
+
+def _client(line: bytes) -> Client:
+    pairs = dict(word.split(b"=", 1) for word in line.split(b" ") if b"=" in word)
+    return Client(
+        name=pairs.get(b"name", b""),
+        address=pairs.get(b"addr", b""),
+        database=pairs.get(b"db", b"0").decode("ascii", "replace"),
+        command=pairs.get(b"cmd", b"").decode("ascii", "replace"),
+        subscriptions_count=_int(pairs.get(b"sub")) + _int(pairs.get(b"psub")),
+        idle_s=_int(pairs.get(b"idle")),
+    )
+
+
+def _int(raw: bytes | None) -> int:
+    return int(raw) if raw and raw.isdigit() else 0
+
+
+def some_members(node: RedisNode, keys: Sequence[bytes], *, most: int = MOST_QUEUES) -> list[set[bytes]]:
+    """Shape: the members of each set, at most about `most` a set. Cost: one SSCAN a set and 500 members, pipelined.
+
+    Errors: EngineError of the first set that may not be read. Source: SSCAN.
+    """
+    found: list[set[bytes]] = [set() for _ in keys]
+    cursors = dict.fromkeys(range(len(keys)), b"0")
+    while cursors:
+        replies = node.pipeline([("SSCAN", keys[i], c, "COUNT", 500) for i, c in cursors.items()], raising=True)
+        for index, (cursor, members) in zip(list(cursors), replies, strict=True):
+            found[index].update(members)
+            cursors[index] = cursor
+            if cursor == b"0" or len(found[index]) >= most:
+                del cursors[index]
+    return found
+
+
+def element_bytes(node: RedisNode, keys: Sequence[bytes], lengths: Sequence[int]) -> list[float | None]:
+    """Shape: the average size of an element of each list or stream, None where it is empty or may not be asked.
+
+    Units: bytes in memory, the overhead of the key included. Cost: one MEMORY USAGE a key, five samples each. Source: MEMORY USAGE.
+    """
+    sizes = node.pipeline([("MEMORY", "USAGE", key) for key in keys])
+    return [
+        size / length if length and isinstance(size, int) else None for size, length in zip(sizes, lengths, strict=True)
+    ]
+
+
+def fitting(average_bytes: float | None, *, most: int, budget_bytes: int = PAGE_BYTES) -> int:
+    """How many elements of this average size a page may fetch: at least one, at most `most`; ten where the size is unknown."""
+    if average_bytes is None:
+        return min(most, 10)
+    return max(1, min(most, int(budget_bytes / max(average_bytes, 1.0))))
+
+
+def answer(reply: Reply) -> Count:
+    """A reply of a pipeline as a count: a refused command costs its own figure only."""
+    if isinstance(reply, NotPermitted):
+        return Count.unknown(f"{reply.message} It needs {reply.missing}.")
+    if isinstance(reply, EngineError):
+        return Count.unknown(reply.message)
+    return Count.exact(int(reply))
+
+
+def hash_fields(
+    node: RedisNode, keys: Sequence[bytes], fields: Sequence[bytes], *, most_bytes: int = 16 * 1024
+) -> list[dict[bytes, bytes | None]]:
+    """Shape: some fields of many hashes; a field above `most_bytes` is left out of its dict, a missing one is None.
+
+    Cost: two round trips: the sizes (HSTRLEN), then one HMGET a hash of what is small enough. Source: HSTRLEN, HMGET.
+    """
+    sizes = iter(node.pipeline([("HSTRLEN", key, field) for key in keys for field in fields], raising=True))
+    wanted = [[field for field in fields if next(sizes) <= most_bytes] for _ in keys]
+    commands: list[Command] = [("HMGET", key, *some) for key, some in zip(keys, wanted, strict=True) if some]
+    replies = iter(node.pipeline(commands, raising=True))
+    return [dict(zip(some, next(replies), strict=True)) if some else {} for some in wanted]
+
+
+def moment(seconds: float | bytes | None) -> datetime | None:
+    """Seconds since 1970 as a time; None for nothing, and for what is not within ten years of now."""
+    try:
+        value = float(seconds)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    if not abs(value - datetime.now(UTC).timestamp()) < 10 * 365 * 86400:
+        return None
+    return datetime.fromtimestamp(value, UTC)
+
+
+def parsed_time(raw: bytes | None) -> datetime | None:
+    """An ISO time of a hash field as RQ and others write it; None for anything else."""
+    try:
+        at = datetime.fromisoformat((raw or b"").decode("ascii").replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def position(start: str, *, most: int = 2**53) -> int:
+    """Where a page begins, from its URL: anything that is no position is the beginning."""
+    return min(int(start), most) if start.isascii() and start.isdigit() and len(start) < 17 else 0
+
+
+def in_order(names: Iterable[bytes]) -> list[bytes]:
+    return sorted(names)[:MOST_QUEUES]
