@@ -13,7 +13,7 @@ from apps.queues import adapters
 @cache
 def catalogue() -> Catalogue:
     """Errors: TypeError or ValueError for a broken or doubled adapter, which stop the start."""
-    return members(adapters, Adapter, name="ADAPTER")
+    return members(adapters, Adapter, name="ADAPTER")  # type: ignore[type-abstract]  # members are instances of subclasses
 
 
 def adapter_for(key: str, *, kind: str) -> Adapter[object]:

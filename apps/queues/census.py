@@ -12,9 +12,10 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from apps.engine.connections.redis import RedisNode
+from apps.engine.connections.redis import Command, RedisNode
 from apps.engine.contracts.adapter import Marks
 from apps.engine.target import Target
+from apps.queues import reads
 
 COUNT = 500
 FIRST_ROUNDS = 60  # 30,000 names
@@ -46,12 +47,9 @@ class _Walk:
             rounds -= 1
 
     def _step(self, node: RedisNode) -> bool:
-        asked = [
-            ("SCAN", self.cursors[0], "MATCH", TABLES, "COUNT", COUNT, "TYPE", "set"),
-            ("SCAN", self.cursors[1], "COUNT", COUNT, "TYPE", "stream"),
-        ]
-        going = [i for i in (0, 1) if self.cursors[i] is not None]
-        for index, (cursor, names) in zip(going, node.pipeline([asked[i] for i in going], raising=True), strict=True):  # type: ignore[misc]
+        going = [index for index, cursor in enumerate(self.cursors) if cursor is not None]
+        answers = reads.replies(node, [_scan(index, self.cursors[index] or b"0") for index in going])
+        for index, (cursor, names) in zip(going, answers, strict=True):
             known, fresh = ((self.tables, self.fresh_tables), (self.streams, self.fresh_streams))[index]
             fresh.update(names[: MOST_NAMES - len(fresh)])
             known.update(names[: max(0, MOST_NAMES - len(known))])
@@ -68,6 +66,12 @@ class _Walk:
         self.fresh_tables, self.fresh_streams = set(), set()
         self.cursors, self.rounds, self.complete = [b"0", b"0"], 0, True
         self.rests_until_s = time.monotonic() + REST_S
+
+
+def _scan(index: int, cursor: bytes) -> Command:
+    if index == 0:
+        return ("SCAN", cursor, "MATCH", TABLES, "COUNT", COUNT, "TYPE", "set")
+    return ("SCAN", cursor, "COUNT", COUNT, "TYPE", "stream")
 
 
 class Census:

@@ -80,6 +80,11 @@ def _int(raw: bytes | None) -> int:
     return int(raw) if raw and raw.isdigit() else 0
 
 
+def replies(node: RedisNode, commands: Sequence[Command]) -> list[Reply]:
+    """Many commands in one round trip. Errors: the EngineError of the first that was refused."""
+    return list(node.pipeline(commands, raising=True))
+
+
 def some_members(node: RedisNode, keys: Sequence[bytes], *, most: int = MOST_QUEUES) -> list[set[bytes]]:
     """Shape: the members of each set, at most about `most` a set. Cost: one SSCAN a set and 500 members, pipelined.
 
@@ -88,8 +93,8 @@ def some_members(node: RedisNode, keys: Sequence[bytes], *, most: int = MOST_QUE
     found: list[set[bytes]] = [set() for _ in keys]
     cursors = dict.fromkeys(range(len(keys)), b"0")
     while cursors:
-        replies = node.pipeline([("SSCAN", keys[i], c, "COUNT", 500) for i, c in cursors.items()], raising=True)
-        for index, (cursor, members) in zip(list(cursors), replies, strict=True):
+        answers = replies(node, [("SSCAN", keys[i], c, "COUNT", 500) for i, c in cursors.items()])
+        for index, (cursor, members) in zip(list(cursors), answers, strict=True):
             found[index].update(members)
             cursors[index] = cursor
             if cursor == b"0" or len(found[index]) >= most:
@@ -131,11 +136,11 @@ def hash_fields(
 
     Cost: two round trips: the sizes (HSTRLEN), then one HMGET a hash of what is small enough. Source: HSTRLEN, HMGET.
     """
-    sizes = iter(node.pipeline([("HSTRLEN", key, field) for key in keys for field in fields], raising=True))
+    sizes = iter(replies(node, [("HSTRLEN", key, field) for key in keys for field in fields]))
     wanted = [[field for field in fields if next(sizes) <= most_bytes] for _ in keys]
     commands: list[Command] = [("HMGET", key, *some) for key, some in zip(keys, wanted, strict=True) if some]
-    replies = iter(node.pipeline(commands, raising=True))
-    return [dict(zip(some, next(replies), strict=True)) if some else {} for some in wanted]
+    answers = iter(replies(node, commands))
+    return [dict(zip(some, next(answers), strict=True)) if some else {} for some in wanted]
 
 
 def moment(seconds: float | bytes | None) -> datetime | None:

@@ -101,13 +101,13 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One framework that was found in one database. `evidence` says by what; `prefix` is what it puts before its keys."""
+    """One framework that was found in one database. `evidence` says by what; `keys` are those that prove it."""
 
     adapter: str
     framework: str
     database: str
     evidence: str
-    prefix: bytes = b""
+    keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,8 +316,8 @@ class Adapter(ABC, Generic[Node]):
         """At most PAGE jobs of a state, from `start` ("" or a `next`). Errors: EngineError, Gone for an unknown state."""
 
     @abstractmethod
-    def job(self, node: Node, queue: Queue, *, state: str, id: bytes) -> Job:  # noqa: A002
-        """One job of a state. Errors: EngineError, Gone where it left meanwhile."""
+    def job(self, node: Node, queue: Queue, *, state: str, id: bytes, start: str) -> Job:  # noqa: A002
+        """One job of a state, last seen on the page at `start`. Errors: EngineError, Gone where it left meanwhile."""
 
     def failures(self, node: Node, queue: Queue) -> Failures | None:
         """The newest failures by error, or None where the framework keeps none. Errors: EngineError."""

@@ -1,0 +1,260 @@
+"""Celery on Redis, read from the keys of kombu's transport. No broker connection is opened: closing one puts messages back.
+
+A queue is a list, pushed at its left end and taken from its right, and one more list for each priority in use. What a worker
+took is in the hash `unacked` until it is acknowledged: it may be running, prefetched, or held until its ETA.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.engine.connections.redis import RedisNode
+from apps.engine.contracts import adapter as contract
+from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Queue, Row, Snapshot
+from apps.engine.errors import EngineError, Gone
+from apps.queues import celery_messages, celery_unacked, reads
+from apps.queues.celery_messages import Message
+from apps.queues.celery_unacked import SEPARATOR, Held, Unacked
+
+PRIORITIES = (b"", *(SEPARATOR + str(step).encode() for step in range(1, 10)))
+SEARCHED = 250
+NO_RETRIES = "Celery keeps no list of failures in Redis; where a result backend is set, they are results for a day."
+NO_TIME = "The messages carry no time. docs/queues.md shows four lines that stamp them."
+
+
+class CeleryAdapter(contract.Adapter[RedisNode]):
+    key = "celery"
+    kind = "redis"
+    title = "Celery"
+    oldest_end = "right"
+
+    def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
+        """Cost: one SSCAN a binding table. Source: the sets `<prefix>_kombu.binding*` that the look over names met."""
+        bindings = celery_unacked.bindings(node, sorted(marks.kombu_tables))
+        prefixes = sorted({each.prefix for each in bindings})
+        return tuple(
+            Found(
+                adapter=self.key,
+                framework="Celery",
+                database=database,
+                evidence="kombu's binding tables",
+                keys=tuple(sorted(table for table in marks.kombu_tables if celery_unacked.prefix_of(table) == prefix)),
+            )
+            for prefix in prefixes
+        )
+
+    def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
+        """Cost: one SSCAN a binding table. Source: the third part of each binding."""
+        bindings = celery_unacked.bindings(node, found.keys)
+        names = reads.in_order({each.queue for each in bindings})
+        prefix = bindings[0].prefix if bindings else b""
+        return tuple(
+            Queue(adapter=self.key, framework=found.framework, database=found.database, name=name, prefix=prefix)
+            for name in names
+        )
+
+    def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
+        """Shape: one a queue. Units: counts, ages in seconds.
+
+        Cost: six round trips for all queues; ten LLEN a queue, at most 500 unacked messages and 4 MB, one CLIENT LIST.
+        Source: LLEN, LINDEX, MEMORY USAGE of the lists; ZRANGE `unacked_index`, HSTRLEN and HGET `unacked`; CLIENT LIST.
+        """
+        now = reads.now_at(node)
+        lists = [_lists(queue) for queue in queues]
+        lengths = iter(reads.replies(node, [("LLEN", key) for some in lists for key in some]))
+        depths = [{key: size for key in some if (size := int(next(lengths)))} for some in lists]
+        tails = _tails(node, depths)
+        unacked = celery_unacked.read(node, queues[0].prefix if queues else b"", now)
+        consumers = _consumers(node, queues[0].database if queues else "0")
+        return [
+            _snapshot(queue, depth, [tails.get(key) for key in depth], unacked, consumers, now)
+            for queue, depth in zip(queues, depths, strict=True)
+        ]
+
+    def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:
+        """Cost: ready: ten LLEN, a MEMORY USAGE and one LRANGE a list, about 2 MB at most unless one message is larger;
+        held: as the snapshot. Source: LRANGE from the right end, `unacked`.
+        """
+        if state == "ready":
+            return _ready_page(node, queue, reads.position(start))
+        if state not in ("running", "scheduled", "overdue"):
+            raise Gone("Celery has no such state.")
+        unacked = celery_unacked.read(node, queue.prefix, reads.now_at(node))
+        mine = [held for held in unacked.of(queue.name) if held.state == state]
+        begin = reads.position(start)
+        rows = tuple(_held_row(held) for held in mine[begin : begin + contract.PAGE])
+        more = str(begin + contract.PAGE) if len(mine) > begin + contract.PAGE else None
+        return Page(rows=rows, at_title="Due" if state == "scheduled" else "Taken", next=more, said=unacked.said)
+
+    def job(self, node: RedisNode, queue: Queue, *, state: str, id: bytes, start: str) -> Job:  # noqa: A002
+        """Cost: about that of the page it was seen on and of the four before: a draining queue moves jobs forward."""
+        if state != "ready":
+            held = next(
+                (
+                    h
+                    for h in celery_unacked.read(node, queue.prefix, reads.now_at(node)).of(queue.name)
+                    if h.message.id == id
+                ),
+                None,
+            )
+            if held is None:
+                raise Gone("The message was acknowledged meanwhile.")
+            return celery_messages.job(
+                held.message, (("Taken", f"{held.taken_at:%Y-%m-%d %H:%M:%S} UTC".encode()),) if held.taken_at else ()
+            )
+        position = reads.position(start)
+        messages, _ = _slice(node, queue, max(0, position - SEARCHED), SEARCHED + contract.PAGE)
+        message = next((message for message in messages if message.id == id), None)
+        if message is None:
+            raise Gone(
+                "The message is not near the place any more where it was seen: a worker took it, or the queue moved on."
+            )
+        return celery_messages.job(message)
+
+
+ADAPTER = CeleryAdapter()
+
+
+def _lists(queue: Queue) -> list[bytes]:
+    """The lists of a queue in the order in which workers take from them."""
+    return [queue.prefix + queue.name + suffix for suffix in PRIORITIES]
+
+
+def _tails(node: RedisNode, depths: Sequence[dict[bytes, int]]) -> dict[bytes, bytes]:
+    """The message that is next in each list, unless the messages are too large to be fetched for a glance."""
+    lengths = {key: size for depth in depths for key, size in depth.items()}
+    sizes = reads.element_bytes(node, list(lengths), list(lengths.values()))
+    small = [key for key, size in zip(lengths, sizes, strict=True) if size is None or size <= reads.GLANCE_BYTES]
+    replies = reads.replies(node, [("LINDEX", key, -1) for key in small])
+    return {key: raw for key, raw in zip(small, replies, strict=True) if raw is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Consumers:
+    """Connections of one database that could be workers. `waiting_count` wait in BRPOP now; None where it may not be asked."""
+
+    waiting_count: int | None
+    listening_count: int = 0
+    why: str = ""
+
+
+def _consumers(node: RedisNode, database: str) -> _Consumers:
+    try:
+        mine = [client for client in reads.clients(node) if client.database == database]
+    except EngineError as error:
+        return _Consumers(waiting_count=None, why=error.message)
+    return _Consumers(
+        waiting_count=sum(client.command == "brpop" for client in mine),
+        listening_count=sum(client.subscriptions_count > 0 for client in mine),
+    )
+
+
+def _workers(consumers: _Consumers, unacked: Unacked) -> contract.Workers:
+    """None seen only where nothing of this database waits, listens or holds anything: which queue a connection serves is not told."""
+    if consumers.waiting_count is None:
+        return contract.Workers(known=Known.UNKNOWN, why=consumers.why)
+    if not consumers.waiting_count and not consumers.listening_count and not unacked.total_count:
+        return contract.Workers(
+            known=Known.EXACT, why="No connection of this database waits for messages, and none is held."
+        )
+    words = f"{consumers.waiting_count} connections of this database wait for messages"
+    return contract.Workers(
+        known=Known.UNKNOWN, why=f"Celery keeps no workers in Redis. {words}; for which queues is not told."
+    )
+
+
+def _snapshot(
+    queue: Queue,
+    depth: dict[bytes, int],
+    tails: Sequence[bytes | None],
+    unacked: Unacked,
+    consumers: _Consumers,
+    now: float,
+) -> Snapshot:
+    mine = [held.state for held in unacked.of(queue.name)]
+    counts = {state: _held_count(mine.count(state), unacked) for state in ("running", "scheduled", "overdue")}
+    ready = Count.exact(sum(depth.values()))
+    notes = [unacked.said] if unacked.said else []
+    if len(depth) > 1:
+        notes.append(f"Its jobs are spread over {len(depth)} lists by priority.")
+    return Snapshot(
+        queue=queue,
+        ready=ready,
+        running=counts["running"],
+        scheduled=counts["scheduled"],
+        failed=Count.unknown(NO_RETRIES),
+        abandoned=counts["overdue"],
+        oldest=_age(tails, now),
+        workers=_workers(consumers, unacked),
+        states=(
+            contract.State(key="ready", title="Ready", count=ready),
+            contract.State(
+                key="running", title="Held by workers", count=counts["running"], words="running or prefetched"
+            ),
+            contract.State(
+                key="scheduled", title="Held until due", count=counts["scheduled"], words="taken, with an ETA"
+            ),
+            contract.State(key="overdue", title="Overdue", count=counts["overdue"], words="taken over an hour ago"),
+        ),
+        mark=hashlib.sha1(tails[0], usedforsecurity=False).digest() if tails and tails[0] else b"",
+        notes=tuple(notes),
+    )
+
+
+def _held_count(count: int, unacked: Unacked) -> Count:
+    return Count.at_least(count, unacked.said) if unacked.unread_count else Count.exact(count)
+
+
+def _age(tails: Sequence[bytes | None], now: float) -> Age:
+    """The oldest of all priorities. The right end of each list is its oldest; a stamp that is missing leaves a lower bound."""
+    if not tails:
+        return Age.none()
+    stamps = [celery_messages.parse(raw).stamped_at if raw else None for raw in tails]
+    ages = [now - at.timestamp() for at in stamps if at]
+    if not ages:
+        return Age.unknown(NO_TIME)
+    if len(ages) < len(stamps):
+        return Age.at_least(max(ages), "Not every priority's oldest message carries a time.")
+    return Age.exact(max(ages), "The message carries the time at which it was sent.")
+
+
+def _slice(node: RedisNode, queue: Queue, begin: int, most: int) -> tuple[list[Message], int]:
+    """(messages, how many there are in all) from the place `begin` on, in the order in which workers take them."""
+    keys = _lists(queue)
+    lengths = [int(size) for size in reads.replies(node, [("LLEN", key) for key in keys])]
+    sizes = reads.element_bytes(node, keys, lengths)
+    found: list[Message] = []
+    skipped, room = begin, reads.PAGE_BYTES
+    for key, length, average in zip(keys, lengths, sizes, strict=True):
+        if length <= skipped:
+            skipped -= length
+            continue
+        wanted = min(length - skipped, most - len(found))
+        fitting = reads.fitting(average, most=wanted, budget_bytes=room)
+        raws = node.command("LRANGE", key, -(skipped + fitting), -(skipped + 1))
+        found += [celery_messages.parse(raw) for raw in reversed(raws)]
+        room -= sum(map(len, raws))
+        if fitting < wanted or len(found) >= most or room <= 0:
+            break
+        skipped = 0
+    return found, sum(lengths)
+
+
+def _ready_page(node: RedisNode, queue: Queue, begin: int) -> Page:
+    messages, total = _slice(node, queue, begin, contract.PAGE)
+    end = begin + len(messages)
+    more = str(end) if messages and end < total else None
+    rows = tuple(celery_messages.row(message, at=message.stamped_at) for message in messages)
+    short = len(messages) < contract.PAGE and more
+    return Page(
+        rows=rows,
+        at_title="Sent",
+        next=more,
+        said="The messages are large: fewer are shown on a page." if short else "",
+    )
+
+
+def _held_row(held: Held) -> Row:
+    return celery_messages.row(held.message, at=held.message.eta if held.state == "scheduled" else held.taken_at)

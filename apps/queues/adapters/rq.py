@@ -1,0 +1,242 @@
+"""RQ 1.x and 2.x, read from its keys. RQ's own registries clean up and run callbacks when they are counted: never used here.
+
+`rq:queues` names the queues; `rq:queue:<q>` lists job ids, the oldest first; `rq:job:<id>` is a hash. The job itself is a
+pickle in the field `data` and stays closed: RQ writes the call in words into `description`, and that is what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from apps.engine.connections.redis import Command, RedisNode
+from apps.engine.contracts import adapter as contract
+from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Queue, Snapshot
+from apps.engine.errors import EngineError, Gone
+from apps.queues import payloads, reads, rq_jobs
+from apps.queues.rq_jobs import JOB
+
+QUEUE, WORKER = b"rq:queue:", b"rq:worker:"
+REGISTRIES = {
+    "running": (b"rq:wip:", "Running", "Started"),
+    "scheduled": (b"rq:scheduled:", "Scheduled", "Due"),
+    "failed": (b"rq:failed:", "Failed", "Failed"),
+    "deferred": (b"rq:deferred:", "Deferred", "Created"),
+    "finished": (b"rq:finished:", "Finished", "Finished"),
+    "canceled": (b"rq:canceled:", "Canceled", "Canceled"),
+}
+NEWEST_FIRST = frozenset({"failed", "finished", "canceled"})
+WORKER_FIELDS = ("last_heartbeat", "state", "current_job", "hostname", "pid", "version", "successful_job_count")
+HEARTBEAT_LIMIT_S = 480.0  # RQ's default worker_ttl is 420 s, and an idle worker is heard once in that time
+
+
+class RqAdapter(contract.Adapter[RedisNode]):
+    key = "rq"
+    kind = "redis"
+    title = "RQ"
+    oldest_end = "left"
+
+    def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
+        """Cost: two TYPE, then at most one SSCAN of each set and one HGET. Source: `rq:queues`, `rq:workers`."""
+        kinds = reads.replies(node, [("TYPE", "rq:queues"), ("TYPE", "rq:workers")])
+        if b"set" not in kinds:
+            return ()
+        sets = [key for key, kind in zip((b"rq:queues", b"rq:workers"), kinds, strict=True) if kind == b"set"]
+        members: set[bytes] = set().union(*reads.some_members(node, sets))
+        queues = [name for name in members if name.startswith(QUEUE)]
+        heard = sorted(name for name in members if name.startswith(WORKER))
+        if not queues and not heard:
+            return ()
+        version = node.command("HGET", heard[0], "version") if heard else None
+        label = f"RQ {'.'.join(version.decode('ascii', 'replace').split('.')[:2])[:12]}" if version else "RQ"
+        evidence = f"the set rq:queues names {len(queues)} queues" if queues else "the set rq:workers names RQ workers"
+        return (Found(adapter=self.key, framework=label, database=database, evidence=evidence),)
+
+    def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
+        """Cost: one SSCAN for 500 queues. Source: `rq:queues`."""
+        if node.command("TYPE", "rq:queues") != b"set":
+            return ()
+        names = reads.in_order(name for name in reads.some_members(node, [b"rq:queues"])[0] if name.startswith(QUEUE))
+        return tuple(
+            Queue(adapter=self.key, framework=found.framework, database=found.database, name=name[len(QUEUE) :])
+            for name in names
+            if len(name) > len(QUEUE)
+        )
+
+    def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
+        """Shape: one a queue. Units: counts, ages in seconds.
+
+        Cost: five round trips for all queues together; ten commands a queue and one HMGET a worker. Errors: a refused
+        command costs its own figure. Source: LLEN, ZCARD, ZCOUNT, LINDEX of RQ's keys, HMGET of the oldest job and of workers.
+        """
+        now = reads.now_at(node)
+        paused = node.command("EXISTS", "rq:suspended") == 1
+        replies = node.pipeline([command for queue in queues for command in _figures(queue.name, now)])
+        size = len(_figures(b"", now))
+        figures = [replies[i * size : (i + 1) * size] for i in range(len(queues))]
+        ages = _ages(node, figures, now)
+        workers = _workers(node, queues, now)
+        return [
+            _snapshot(queue, some, age, seen, paused)
+            for queue, some, age, seen in zip(queues, figures, ages, workers, strict=True)
+        ]
+
+    def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:
+        """Cost: four round trips; 50 ids, then the small fields of 50 hashes. Source: LRANGE or ZRANGE WITHSCORES, HSTRLEN, HMGET."""
+        begin = reads.position(start)
+        members = _members(node, queue, state, begin)
+        more = str(begin + contract.PAGE) if len(members) > contract.PAGE else None
+        ids = [_job_id(member, state) for member, _ in members[: contract.PAGE]]
+        fields = reads.hash_fields(node, [JOB + one for one in ids], rq_jobs.ROW_FIELDS)
+        errors = rq_jobs.errors(node, ids) if state == "failed" else {}
+        rows = tuple(
+            rq_jobs.row(one, some, score, state, errors.get(one))
+            for one, some, (_, score) in zip(ids, fields, members, strict=False)
+        )
+        title = "Waiting since" if state == "ready" else REGISTRIES[state][2]
+        return Page(rows=rows, at_title=title, next=more)
+
+    def job(self, node: RedisNode, queue: Queue, *, state: str, id: bytes, start: str) -> Job:  # noqa: A002
+        """Cost: three round trips, at most 256 KiB of `data` and 1 MiB of results. Errors: Gone. Source: HSTRLEN, HMGET, XREVRANGE."""
+        key = JOB + id
+        size = int(node.command("HSTRLEN", key, "data"))
+        fields = reads.hash_fields(node, [key], rq_jobs.JOB_FIELDS, most_bytes=rq_jobs.DATA_BYTES)[0]
+        if not any(fields.values()) or fields.get(b"origin") not in (queue.name, None):
+            raise Gone("The job is gone: it was finished, deleted or expired meanwhile.")
+        results = rq_jobs.results(node, [id]).get(id, ())
+        traceback, cut = rq_jobs.traceback(results, fields)
+        call, arguments = payloads.split_call(fields.get(b"description") or b"")
+        return Job(
+            id=id,
+            call=call,
+            arguments=arguments,
+            facts=rq_jobs.facts(fields),
+            payload=rq_jobs.payload(size, fields.get(b"data")),
+            moments=rq_jobs.moments(fields, results),
+            traceback=traceback,
+            traceback_cut=cut,
+        )
+
+    def failures(self, node: RedisNode, queue: Queue) -> contract.Failures:
+        """Shape: the newest 500 failures by exception and last frame. Cost: three round trips, at most 8 MiB of results.
+
+        Source: ZRANGE REV `rq:failed:<q>`, XREVRANGE `rq:results:<id>` COUNT 1, or the field exc_info of older versions.
+        """
+        key = REGISTRIES["failed"][0] + queue.name
+        total, ids = reads.replies(node, [("ZCARD", key), ("ZREVRANGE", key, 0, contract.FAILURES_LOOKED_AT - 1)])
+        ended = reads.hash_fields(node, [JOB + one for one in ids], (b"ended_at",))
+        errors = rq_jobs.errors(node, ids)
+        unread = sum(one not in errors for one in ids)
+        return contract.Failures(
+            groups=rq_jobs.grouped(ids, errors, [reads.parsed_time(some.get(b"ended_at")) for some in ended]),
+            looked_count=len(ids),
+            failed=Count.exact(int(total)),
+            unread_count=unread,
+        )
+
+
+ADAPTER = RqAdapter()
+
+
+def _figures(name: bytes, now: float) -> list[Command]:
+    return [
+        ("LLEN", QUEUE + name),
+        ("LLEN", QUEUE + name + b":intermediate"),
+        *(("ZCARD", prefix + name) for prefix, _, _ in REGISTRIES.values()),
+        ("ZCOUNT", b"rq:wip:" + name, 0, int(now)),
+        ("LINDEX", QUEUE + name, 0),
+        ("ZRANGE", b"rq:scheduled:" + name, 0, 0, "WITHSCORES"),
+    ]
+
+
+def _ages(node: RedisNode, figures: Sequence[list[Any]], now: float) -> list[Age]:
+    heads = [some[-2] if isinstance(some[-2], bytes) else b"" for some in figures]
+    times = node.pipeline([("HGET", JOB + head, "enqueued_at") for head in heads])
+    return [_age(head, at, now) for head, at in zip(heads, times, strict=True)]
+
+
+def _age(head: bytes, at: Any, now: float) -> Age:
+    if not head:
+        return Age.none()
+    if isinstance(at, EngineError):
+        return Age.unknown(at.message)
+    enqueued = reads.parsed_time(at)
+    if enqueued is None:
+        return Age.unknown("The oldest job has no record any more: its hash expired or was deleted.")
+    return Age.exact(now - enqueued.timestamp())
+
+
+def _workers(node: RedisNode, queues: Sequence[Queue], now: float) -> list[contract.Workers]:
+    """The workers of each queue. A worker whose hash expired, or that is silent for longer than it may be, is gone."""
+    try:
+        names = reads.some_members(node, [b"rq:workers:" + queue.name for queue in queues])
+        every = sorted(set().union(*names))
+        records = dict(
+            zip(every, reads.replies(node, [("HMGET", name, *WORKER_FIELDS) for name in every]), strict=True)
+        )
+    except EngineError as error:
+        return [contract.Workers(known=Known.UNKNOWN, why=error.message) for _ in queues]
+    seen = {name: _worker(name, record, now) for name, record in records.items()}
+    return [contract.Workers(known=Known.EXACT, workers=tuple(seen[name] for name in sorted(some))) for some in names]
+
+
+def _worker(name: bytes, record: Sequence[bytes | None], now: float) -> contract.Worker:
+    heartbeat, state, job, host, pid, version, done = record
+    heard_at = reads.parsed_time(heartbeat)
+    alive = heard_at is not None and now - heard_at.timestamp() < HEARTBEAT_LIMIT_S
+    words = (state or b"gone").decode("ascii", "replace")[:20] if alive else "gone"
+    where = b" ".join(
+        part for part in (host, b"pid " + pid if pid else None, b"RQ " + version if version else None) if part
+    )
+    return contract.Worker(
+        name=name.removeprefix(WORKER),
+        alive=alive,
+        state=words,
+        heard_at=heard_at,
+        jobs_count=int(done) if done and done.isdigit() else None,
+        job=job or b"",
+        where=where[:200],
+    )
+
+
+def _snapshot(queue: Queue, figures: Sequence[Any], age: Age, workers: contract.Workers, paused: bool) -> Snapshot:
+    ready, moving, *cards = [reads.answer(reply) for reply in figures[:9]]
+    registries = dict(zip(REGISTRIES, cards, strict=False))
+    due = reads.moment(figures[-1][1]) if isinstance(figures[-1], list) and figures[-1] else None
+    states = [contract.State(key="ready", title="Ready", count=ready)]
+    states += [contract.State(key=key, title=REGISTRIES[key][1], count=count) for key, count in registries.items()]
+    notes = [f"The next scheduled job is due at {due:%Y-%m-%d %H:%M:%S} UTC."] if due else []
+    if moving.value:
+        notes.append(f"{moving.value} on their way from the queue to a worker.")
+    return Snapshot(
+        queue=queue,
+        ready=ready,
+        running=registries["running"],
+        scheduled=registries["scheduled"],
+        failed=registries["failed"],
+        abandoned=cards[-1],
+        oldest=age,
+        workers=workers,
+        states=tuple(states),
+        paused=paused,
+        mark=figures[-2] if isinstance(figures[-2], bytes) else b"",
+        notes=tuple(notes),
+    )
+
+
+def _members(node: RedisNode, queue: Queue, state: str, begin: int) -> list[tuple[bytes, bytes]]:
+    """(member, score) of one more than a page, so that the last page is known as such."""
+    end = begin + contract.PAGE
+    if state == "ready":
+        ids = node.command("LRANGE", QUEUE + queue.name, begin, end)
+        return [(one, b"") for one in ids]
+    if state not in REGISTRIES:
+        raise Gone("RQ has no such state.")
+    verb = "ZREVRANGE" if state in NEWEST_FIRST else "ZRANGE"
+    flat = node.command(verb, REGISTRIES[state][0] + queue.name, begin, end, "WITHSCORES")
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _job_id(member: bytes, state: str) -> bytes:
+    """Running jobs are listed as "job:execution" since RQ 2.0, as the job alone before."""
+    return member.rpartition(b":")[0] or member if state == "running" else member
