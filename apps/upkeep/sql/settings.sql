@@ -1,0 +1,12 @@
+-- Chosen settings with their unit, where they come from, and whether a changed value waits for a restart; also every other
+-- setting that waits for one.
+-- Versions: 13 and later. Rights: none; a setting that the account may not see is left out.
+-- Parameters: names (text[]).
+-- Columns: name, value, unit, default_value (built in), source, context, is_waiting_for_restart, description.
+-- Cost: one pass over the server's settings, below 2 ms.
+SELECT name, setting AS value, unit, boot_val AS default_value, source, context, pending_restart AS is_waiting_for_restart,
+       short_desc AS description
+  FROM pg_settings
+ WHERE name = ANY (%(names)s) OR pending_restart
+ ORDER BY name
+ LIMIT 300
