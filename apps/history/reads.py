@@ -7,36 +7,74 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from apps.accounts.models import Operator
 from apps.history.models import LastKnown
+from apps.history.verdict import NOT_LATELY, NOT_YET, SIGNALS, WELL, Finding, failure, findings, is_stale
 from apps.servers.access import visible_servers
 from apps.servers.models import Server
 
-SIGNALS = ("down", "crit", "warn", "unknown", "info", "ok")  # worst first
+__all__ = ["SIGNALS", "ServerState", "fleet", "state_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """One server as the frame and the overview show it. `signal` and `reason` are shape and words of the verdict."""
+    """One server as the frame and the overview show it. `signal` and `reason` are shape and words of the worst finding."""
 
     server: Server
     signal: str
     reason: str
+    also: tuple[Finding, ...]
     figures: Mapping[str, Any]
     figures_at: datetime | None
+    tried_at: datetime | None
     failing_since: datetime | None
     error_text: str
     failed_count: int
+    up_since: datetime | None
 
     @property
     def rank(self) -> int:
         return SIGNALS.index(self.signal)
 
     @property
+    def failing(self) -> bool:
+        """The last try to read it failed: figures are the last known."""
+        return self.failing_since is not None
+
+    @property
     def stale(self) -> bool:
-        return self.signal == "down" or self.figures_at is None
+        return self.failing or self.figures_at is None or self.reason == NOT_LATELY.reason
+
+    @property
+    def needs_a_look(self) -> bool:
+        return self.signal in ("crit", "warn")
+
+    @property
+    def title(self) -> str:
+        """PostgreSQL 15.4 replica, or only the kind while nothing was seen."""
+        product = self.figures.get("product") or ("Redis" if self.server.is_redis else "PostgreSQL")
+        return " ".join(str(w) for w in (product, self.figures.get("version"), self.figures.get("role")) if w)
+
+    @property
+    def used_bytes(self) -> float | None:
+        """Memory of a Redis, data of a PostgreSQL."""
+        return self.figures.get("used_memory_bytes" if self.server.is_redis else "size_bytes")
+
+    @property
+    def room_bytes(self) -> float | None:
+        """maxmemory of a Redis, the disk figure of a PostgreSQL as registered; None without a limit."""
+        return (self.figures.get("maxmemory_bytes") if self.server.is_redis else self.server.disk_bytes) or None
+
+    @property
+    def full_ratio(self) -> float | None:
+        return None if self.used_bytes is None or not self.room_bytes else self.used_bytes / self.room_bytes
+
+    @property
+    def load_per_s(self) -> float | None:
+        return self.figures.get("ops_per_s" if self.server.is_redis else "tx_per_s")
 
 
 def state_of(server: Server) -> ServerState:
@@ -45,31 +83,40 @@ def state_of(server: Server) -> ServerState:
 
 
 def fleet(operator: Operator) -> list[ServerState]:
-    """Every server in the operator's scope, worst first, then by name. Cost: three queries."""
+    """Every server in the operator's scope, worst first, then by name. Cost: four queries, whatever the number of servers."""
     servers = visible_servers(operator)
-    known = {row.server_id: row for row in LastKnown.objects.filter(server__in=servers)}
+    known = {row.server_id: row for row in LastKnown.objects.filter(server__in=servers).defer("raw")}
     return sorted((_state(s, known.get(s.pk)) for s in servers), key=lambda s: (s.rank, s.server.key))
 
 
 def _state(server: Server, row: LastKnown | None) -> ServerState:
-    signal, reason = _verdict(row)
+    row = row or LastKnown(server=server)
+    worst, *also = _found(server, row, timezone.now())
     return ServerState(
         server=server,
-        signal=signal,
-        reason=reason,
-        figures=row.figures if row else {},
-        figures_at=row.figures_at if row else None,
-        failing_since=row.failing_since if row else None,
-        error_text=row.error_text if row else "",
-        failed_count=row.failed_count if row else 0,
+        signal=worst.signal,
+        reason=worst.reason,
+        also=tuple(also),
+        figures=row.figures,
+        figures_at=row.figures_at,
+        tried_at=row.tried_at,
+        failing_since=row.failing_since,
+        error_text=row.error_text,
+        failed_count=row.failed_count,
+        up_since=row.since,
     )
 
 
-def _verdict(row: LastKnown | None) -> tuple[str, str]:
-    if row is None or row.tried_at is None:
-        return "unknown", "not looked at yet"
+def _found(server: Server, row: LastKnown, now: datetime) -> list[Finding]:
+    """The findings of a row, worst first, at least one. A silent sampler outweighs what was known: it is not known any more."""
+    if row.tried_at is None:
+        return [NOT_YET]
+    if is_stale(row.tried_at, now=now, every_s=settings.SAMPLE_EVERY_S):
+        return [NOT_LATELY]
     if row.failing_since is not None:
-        return "down", "cannot be reached"
-    if (timezone.now() - row.tried_at).total_seconds() > 120:
-        return "unknown", "not sampled lately"
-    return "ok", "well"
+        return [failure(row.error_kind)]
+    if row.figures_at is None:
+        return [NOT_YET]
+    if is_stale(row.figures_at, now=now, every_s=settings.SAMPLE_EVERY_S):
+        return [NOT_LATELY]
+    return findings(row.figures, disk_bytes=server.disk_bytes) or [WELL]

@@ -1,0 +1,1 @@
+"""What the sampler asks: one file a probe."""
