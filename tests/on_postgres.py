@@ -25,7 +25,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="sb-console-") as folder:
         Path(folder).chmod(0o711)  # an unprivileged PostgreSQL passes through
         password = secrets.token_urlsafe(12)
-        server = EmbeddedPostgres(find_postgres(CACHE), Path(folder) / "server", password=password, tcp_port=0, durable=False)
+        server = EmbeddedPostgres(
+            find_postgres(CACHE), Path(folder) / "server", password=password, tcp_port=0, durable=False
+        )
         with server:
             os.environ["DATABASE_URL"] = f"postgres://postgres:{password}@127.0.0.1:{server.port}/postgres"
             return int(pytest.main(arguments))

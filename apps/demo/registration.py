@@ -54,9 +54,7 @@ def _server(
             "created_by": "demo",
         },
     )
-    credential, _ = Credential.objects.get_or_create(server=server, profile=Profile.MONITOR)
-    credential.username, credential.secret = "signalbox", password
-    credential.save()
+    Credential.objects.keep(server, Profile.MONITOR, username="signalbox", password=password)
 
 
 def unregister() -> None:

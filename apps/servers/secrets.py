@@ -62,7 +62,9 @@ def follow(reference: str) -> str:
     kind, _, name = reference.partition(":")
     if kind == "env":
         if name not in os.environ:
-            raise SecretUnusable(f"The variable {name} is not set here.", way_out="Set it for every process of the console.")
+            raise SecretUnusable(
+                f"The variable {name} is not set here.", way_out="Set it for every process of the console."
+            )
         return os.environ[name]
     try:
         with Path(name).open(encoding="utf-8") as file:

@@ -81,7 +81,9 @@ def test_a_dry_run_leaves_nothing_in_the_acl_log(redis_clean: RedisServer) -> No
     assert redis_clean.command("ACL", "LOG") == []
 
 
-def test_an_account_without_the_dry_run_leaves_no_more_entries_than_there_are_commands(redis_clean: RedisServer) -> None:
+def test_an_account_without_the_dry_run_leaves_no_more_entries_than_there_are_commands(
+    redis_clean: RedisServer,
+) -> None:
     redis_account(redis_clean, ["+ping", "+client|setname"])
     probe(redis_target(redis_clean, username="signalbox", password=PASSWORD))
     entries = redis_clean.command("ACL", "LOG")

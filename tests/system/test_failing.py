@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import Operator
-from apps.servers.models import Server
+from apps.engine.target import Profile
+from apps.servers.models import Credential, Server
 from tests.network import HangingServer, SlowProxy
 from tests.system.conftest import World
 from tests.system.routes import Route, server_pages
@@ -101,11 +102,7 @@ def test_an_account_that_may_almost_nothing_is_told_what_is_missing(
     else:
         world.postgres.sql("DROP ROLE IF EXISTS narrow")
         world.postgres.sql("CREATE ROLE narrow LOGIN")
-    server.credentials.update_or_create(profile="monitor", defaults={"username": "narrow"})
-    if kind == "redis":
-        credential = server.credentials.get(profile="monitor")
-        credential.set_password("any")
-        credential.save()
+    Credential.objects.keep(server, Profile.MONITOR, username="narrow", password="any")
     client = as_operator(alice)
     texts = {}
     for route in pages(kind):

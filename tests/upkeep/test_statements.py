@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from apps.engine.files import sql_text, statements
 from apps.engine.connections.postgres import postgres_node
+from apps.engine.files import sql_text, statements
 from apps.upkeep.reads import indexes, postgres_settings, sequences, tables, wal
 from apps.upkeep.reads.folder import FOLDER
 from tests.real_servers import PostgresDatabase

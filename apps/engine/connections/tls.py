@@ -72,7 +72,13 @@ _REASONS = (
         "Give one that the server's CA signed.",
     ),
     (
-        ("self-signed", "self signed", "unable to get local issuer", "unable to get issuer", "certificate verify failed"),
+        (
+            "self-signed",
+            "self signed",
+            "unable to get local issuer",
+            "unable to get issuer",
+            "certificate verify failed",
+        ),
         "The certificate of {} is not signed by a CA that is trusted here.",
         "Give the CA that signed it.",
     ),

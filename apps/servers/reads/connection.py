@@ -122,7 +122,9 @@ def _check_speaks(target: Target, answer: Answer) -> None:
     if target.kind != answer.speaks:
         raise WrongKind(
             f"{_ELSE[answer.speaks]} at {target.address}, not a {_NAMES[target.kind]}.",
-            way_out="Choose the other kind." if answer.speaks in ("redis", "postgres") else "Check the address and the port.",
+            way_out="Choose the other kind."
+            if answer.speaks in ("redis", "postgres")
+            else "Check the address and the port.",
         )
     if target.tls is not None and answer.offers_tls is not True:
         raise TLSFailed(

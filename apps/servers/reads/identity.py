@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from apps.engine.target import Kind, Target
 from apps.servers.reads import postgres_identity, redis_identity
 from apps.servers.reads.records import Identity, Node

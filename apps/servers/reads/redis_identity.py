@@ -58,7 +58,9 @@ def _check_is_redis(target: Target, greeting: Mapping[str, str], facts: Mapping[
         raise WrongKind(f"{target.address} speaks the Redis protocol and is no Redis: it knows neither HELLO nor INFO.")
     if (0, 0) < version < OLDEST:
         told = facts.get("redis_version") or greeting.get("version", "")
-        raise TooOld(f"{target.address} runs Redis {told}; 6.0 is the oldest that is supported.", way_out="Upgrade the server.")
+        raise TooOld(
+            f"{target.address} runs Redis {told}; 6.0 is the oldest that is supported.", way_out="Upgrade the server."
+        )
 
 
 def _product(facts: Mapping[str, str], greeting: Mapping[str, str]) -> tuple[str, str]:

@@ -112,14 +112,14 @@ def _redis_capability(
     if absent:
         names = ", ".join(dict.fromkeys(rule_of(w)[1:].upper().replace("|", " ") for w in absent))
         return _capability(
-            feature, ok=False, reason=f"This server has no {names}: its version, or the service that runs it, leaves it out."
+            feature,
+            ok=False,
+            reason=f"This server has no {names}: its version, or the service that runs it, leaves it out.",
         )
     return _denied(feature, found, account, version)
 
 
-def _denied(
-    feature: Feature, found: Mapping[Words, Verdict], account: str, version: tuple[int, int]
-) -> Capability:
+def _denied(feature: Feature, found: Mapping[Words, Verdict], account: str, version: tuple[int, int]) -> Capability:
     rules = [rule_of(words) for words, verdict in found.items() if verdict is Verdict.DENIED]
     if Verdict.KEYS_DENIED in found.values():
         rules.insert(0, "~*" if feature.writes_keys else key_rule(version))
