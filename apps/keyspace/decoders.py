@@ -6,6 +6,7 @@ listed opcode by opcode, a hex view ends after 16 KiB. What is not understood is
 
 from __future__ import annotations
 
+import codecs
 import enum
 import io
 import json
@@ -106,7 +107,7 @@ def _read(raw: bytes, view: View, *, whole: bool) -> Decoded:
     for reader in readers:
         if (read := reader(raw)) is not None:
             return read
-    return _text(raw) or Decoded(steps=("bytes",), body=raw, hint=_picture(raw))
+    return _text(raw, whole=whole) or Decoded(steps=("bytes",), body=raw, hint=_picture(raw))
 
 
 # Numbers, times, text, pictures -----------------------------------------------------------------------------------
@@ -133,15 +134,18 @@ def epoch(raw: bytes) -> tuple[str, str]:
     return "", ""
 
 
-def _text(raw: bytes) -> Decoded | None:
-    """UTF-8 without control characters other than white space; a character cut at either end is forgiven."""
+_TAIL = re.compile(rb"^[\x80-\xbf]{1,3}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _text(raw: bytes, *, whole: bool) -> Decoded | None:
+    """UTF-8 without control characters other than white space; of a part, a character cut at either end is forgiven."""
+    seen = raw if whole else _TAIL.sub(b"", raw)
     try:
-        decoded = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(raw) - 3 or error.start == 0:
-            return None
-        decoded = raw[: error.start].decode("utf-8")
-    if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", decoded):
+        decoded = codecs.getincrementaldecoder("utf-8")().decode(seen, final=whole)
+    except UnicodeDecodeError:
+        return None
+    if _CONTROL.search(decoded) or (raw and not decoded):
         return None
     return Decoded(steps=("text",), body=raw)
 
