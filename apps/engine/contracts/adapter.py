@@ -309,7 +309,7 @@ class Adapter(ABC, Generic[Node]):
 
     @abstractmethod
     def snapshots(self, node: Node, queues: Sequence[Queue]) -> list[Snapshot]:
-        """Each queue now, in the order given. All queues are of one database and one prefix. Errors: EngineError."""
+        """Each queue now, in the order given, without those that are gone. All are of one database and prefix. Errors: EngineError."""
 
     @abstractmethod
     def page(self, node: Node, queue: Queue, *, state: str, start: str) -> Page:
