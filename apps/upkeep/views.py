@@ -1,10 +1,147 @@
+"""The upkeep page of one server. Each panel asks for itself and fails alone; a fragment asks for its own panel only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from apps.engine.errors import Gone
+from apps.engine.target import Target
 from apps.servers.access import server_page
 from apps.servers.models import Server
+from apps.servers.panels import Panel, read_panel
+from apps.upkeep.reads import indexes, postgres_settings, redis_settings, sequences, tables, wal
+from apps.upkeep.reads import redis as node
+from apps.upkeep.reads.remark import Remark, ranked, safe_name
+
+Questions = Mapping[str, Callable[[], Any]]
 
 
 @server_page("upkeep.view")
 def upkeep(request: HttpRequest, server: Server) -> HttpResponse:
-    return render(request, "upkeep/upkeep.html", {"server": server})
+    return _redis(request, server) if server.is_redis else _postgres(request, server)
+
+
+def asked_panel(request: HttpRequest, questions: Questions) -> str:
+    """The panel that htmx asks for, or "" for the whole page."""
+    wanted = str(request.htmx.target or "") if request.htmx else ""
+    return wanted if wanted in questions else ""
+
+
+def read_all(questions: Questions, only: str) -> dict[str, Panel[Any]]:
+    """Panels by name, with "_" for "-" so that templates can say them."""
+    asked = {only: questions[only]} if only else questions
+    return {name.replace("-", "_"): read_panel(question) for name, question in asked.items()}
+
+
+def _page(request: HttpRequest, template: str, questions: Questions, context: dict[str, Any]) -> HttpResponse:
+    only = asked_panel(request, questions)
+    context |= {"panels": read_all(questions, only)}
+    if only:
+        return render(request, f"{template}#{only}", context)
+    return render(request, template, context | _heading(context["panels"], context["roles"]))
+
+
+def _heading(panels: Mapping[str, Panel[Any]], roles: frozenset[str]) -> dict[str, Any]:
+    remarks = ranked(r for name, panel in panels.items() if panel.ok for r in _remarks(name, panel.value, roles))
+    return {
+        "remarks": remarks,
+        "trouble": [remark for remark in remarks if remark.is_trouble],
+        "failed_count": sum(1 for panel in panels.values() if not panel.ok),
+    }
+
+
+def _remarks(name: str, value: Any, roles: frozenset[str]) -> Iterable[Remark]:
+    """What a panel has to say in the heading."""
+    match name:
+        case "upkeep_node":
+            return value.remarks(roles)
+        case "upkeep_databases":
+            return tables.age_remarks(value)
+        case "upkeep_archiver":
+            return [value.remark] if value.remark else []
+        case "upkeep_slots":
+            return [slot.remark for slot in value if slot.remark and slot.remark.is_trouble]
+        case "upkeep_sequences":
+            return [
+                Remark(signal=s.signal, short=f"{safe_name(s.name)} nears its end")
+                for s in value
+                if s.signal in ("warn", "crit")
+            ]
+        case "upkeep_tables":
+            late = [table for table in value if table.remark and table.remark.is_trouble]
+            return [Remark(signal="warn", short=f"{safe_name(late[0].name)}: {late[0].remark.short}")] if late else []
+        case "upkeep_indexes":
+            return [
+                Remark(signal="crit", short=f"{safe_name(f.index.name)} is invalid")
+                for f in value.findings
+                if f.remark.signal == "crit"
+            ]
+        case "upkeep_settings":
+            return [s.remark for s in value if s.remark and s.remark.is_trouble] if isinstance(value, tuple) else []
+        case _:
+            return []
+
+
+# -- Redis -------------------------------------------------------------------------------------------------------------
+
+
+def _redis(request: HttpRequest, server: Server) -> HttpResponse:
+    addresses = server.address_list()
+    address = next((a for a in addresses if str(a) == request.GET.get("node")), addresses[0])
+    roles = frozenset(server.roles)
+    questions: Questions = {
+        "upkeep-node": lambda: node.node_state(server.target(), address=address),
+        "upkeep-settings": lambda: redis_settings.settings_of(server.target(), roles=roles, address=address),
+        "upkeep-report": lambda: node.memory_report(server.target(), address=address),
+    }
+    context = {"server": server, "roles": roles, "addresses": addresses, "address": address}
+    return _page(request, "upkeep/redis.html", questions, context)
+
+
+# -- PostgreSQL --------------------------------------------------------------------------------------------------------
+
+
+def _postgres(request: HttpRequest, server: Server) -> HttpResponse:
+    database = request.GET.get("database") or server.database or "postgres"
+    target = read_panel(server.target)
+    context = {
+        "server": server,
+        "roles": frozenset(server.roles),
+        "database": database,
+        "address": server.address_list()[0],
+    }
+    if target.value is None:
+        return render(request, "upkeep/unusable.html", context | {"error": target.error})
+    questions = _of_cluster(target.value) | _of_database(target.value, database)
+    return _page(request, "upkeep/postgres.html", questions, context)
+
+
+def _of_cluster(target: Target) -> dict[str, Callable[[], Any]]:
+    return {
+        "upkeep-databases": lambda: tables.databases(target),
+        "upkeep-settings": lambda: postgres_settings.settings_of(target),
+        "upkeep-archiver": lambda: wal.archiver(target),
+        "upkeep-slots": lambda: wal.slots(target),
+    }
+
+
+def _of_database(target: Target, database: str) -> dict[str, Callable[[], Any]]:
+    """Questions that are asked inside one database. A name that no server could have is not sent to one."""
+    if len(database.encode()) > 63 or "\0" in database:
+        raise_gone = _gone
+        return {f"upkeep-{name}": raise_gone for name in ("tables", "indexes", "sequences", "oldest", "vacuums")}
+    return {
+        "upkeep-tables": lambda: tables.tables(target, database=database),
+        "upkeep-indexes": lambda: indexes.index_review(target, database=database),
+        "upkeep-sequences": lambda: sequences.sequences(target, database=database),
+        "upkeep-oldest": lambda: tables.oldest_tables(target, database=database),
+        "upkeep-vacuums": lambda: wal.vacuums(target, database=database),
+    }
+
+
+def _gone() -> Any:
+    raise Gone("No database has such a name.", way_out="Choose one from the list.")

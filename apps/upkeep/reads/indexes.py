@@ -10,7 +10,7 @@ from apps.engine.connections.postgres import postgres_node
 from apps.engine.files import sql_text
 from apps.engine.target import Address, Target
 from apps.upkeep.reads.folder import FOLDER
-from apps.upkeep.reads.remark import Remark
+from apps.upkeep.reads.remark import Remark, safe_name
 
 INDEXES_MOST = 2000
 UNUSED_BYTES = 10 * 10**6
@@ -55,6 +55,10 @@ class Index:
         """(column, operator class, collation, order) of each key column."""
         parts = (self.columns, self.classes, self.collations, self.options)
         return tuple(zip(*(part.split()[: self.key_count] for part in parts), strict=True))
+
+    @property
+    def definition_text(self) -> str:
+        return safe_name(self.definition)
 
     @property
     def included(self) -> frozenset[str]:
@@ -156,7 +160,9 @@ def _of_pair(index: Index, other: Index) -> Finding | None:
         and not index.included
         and "0" not in index.columns.split()
     ):
-        remark = Remark(signal="info", short="covered", why=f"Its columns are the first ones of {other.name}.")
+        remark = Remark(
+            signal="info", short="covered", why=f"Its columns are the first ones of {safe_name(other.name)}."
+        )
         return Finding(index=index, kind="covered", remark=remark)
     return None
 
@@ -168,7 +174,7 @@ def _of_duplicate(index: Index, other: Index) -> Finding | None:
     if _strength(index) > _strength(other) or (_strength(index) == _strength(other) and index.name < other.name):
         return None
     what = "primary key" if other.is_primary else "unique" if other.is_unique else "not unique either"
-    remark = Remark(signal="warn", short="duplicate", why=f"The same as {other.name}, {what}.")
+    remark = Remark(signal="warn", short="duplicate", why=f"The same as {safe_name(other.name)}, {what}.")
     return Finding(index=index, kind="duplicate", remark=remark)
 
 

@@ -231,7 +231,7 @@ def _replica(pairs: dict[str, str]) -> Replica:
 class MemoryReport:
     """What the server itself says of its memory: its advice in words, and where the bytes are (name, bytes)."""
 
-    advice: str
+    advice: tuple[str, ...]
     parts: tuple[tuple[str, int], ...]
 
 
@@ -251,7 +251,7 @@ PARTS = {
 def memory_report(target: Target, *, address: Address | None = None) -> MemoryReport:
     """The server's own view of its memory.
 
-    Shape: its advice (text of several lines), and the named parts that it counts, largest first. Units: bytes.
+    Shape: its advice, line by line, and the named parts that it counts, largest first. Units: bytes.
     Cost: two commands; MEMORY STATS looks at counters, not at keys.
     Errors: those of redis_node; NotPermitted without +memory|doctor and +memory|stats; Unsupported where a fork has none.
     Source: MEMORY DOCTOR, MEMORY STATS.
@@ -261,5 +261,6 @@ def memory_report(target: Target, *, address: Address | None = None) -> MemoryRe
     sizes = dict(zip(stats[::2], stats[1::2], strict=False))
     parts = [(words, sizes.get(name.encode())) for name, words in PARTS.items()]
     counted = [(words, size) for words, size in parts if isinstance(size, int) and size > 0]
-    text = bytes(advice)[:TEXT_MOST].decode("utf-8", "replace").strip()
-    return MemoryReport(advice=text, parts=tuple(sorted(counted, key=lambda part: -part[1])))
+    text = bytes(advice)[:TEXT_MOST].decode("utf-8", "replace")
+    lines = tuple(line for line in text.splitlines() if line.strip())
+    return MemoryReport(advice=lines, parts=tuple(sorted(counted, key=lambda part: -part[1])))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from apps.engine import text
+
 ORDER = ("crit", "warn", "info", "unknown", "ok")
 
 
@@ -32,3 +34,13 @@ def worst(remarks: Iterable[Remark]) -> Remark | None:
 
 def ranked(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
     return tuple(sorted(remarks, key=lambda remark: remark.rank))
+
+
+def bar_kind(signal: str) -> str:
+    """The colour of a bar: only trouble has one."""
+    return signal if signal in ("crit", "warn") else ""
+
+
+def safe_name(name: str) -> str:
+    """A name of the server inside a sentence or a title: hidden and reordering characters written out."""
+    return text.plain(name.encode("utf-8", "surrogateescape"), most=300)

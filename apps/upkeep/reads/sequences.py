@@ -8,6 +8,7 @@ from apps.engine.connections.postgres import postgres_node
 from apps.engine.files import sql_text
 from apps.engine.target import Address, Target
 from apps.upkeep.reads.folder import FOLDER
+from apps.upkeep.reads.remark import bar_kind, safe_name
 
 SEQUENCES_MOST = 200
 WARN_RATIO, CRIT_RATIO = 0.75, 0.90
@@ -42,6 +43,15 @@ class Sequence:
         if self.is_cycling or ratio < WARN_RATIO:
             return "ok"
         return "crit" if ratio >= CRIT_RATIO else "warn"
+
+    @property
+    def column_text(self) -> str:
+        """The column it fills, with its type; "" where it belongs to none."""
+        return safe_name(f"{self.column_name}, {self.column_type}") if self.column_name else ""
+
+    @property
+    def bar_kind(self) -> str:
+        return bar_kind(self.signal)
 
     @property
     def left_count(self) -> int | None:

@@ -11,7 +11,7 @@ from apps.engine.connections.postgres import postgres_node
 from apps.engine.files import sql_text
 from apps.engine.target import Address, Target
 from apps.upkeep.reads.folder import FOLDER
-from apps.upkeep.reads.remark import Remark
+from apps.upkeep.reads.remark import Remark, bar_kind, safe_name
 
 TABLES_MOST = 100
 OLDEST_MOST = 20
@@ -51,6 +51,15 @@ class Database:
         if age >= XID_CRIT:
             return "crit"
         return "warn" if age >= XID_WARN or max(self.xid_ratio, self.multixact_ratio) >= PAST_LIMIT_RATIO else "ok"
+
+    @property
+    def bar_kind(self) -> str:
+        return bar_kind(self.signal)
+
+    @property
+    def label(self) -> str:
+        """The name where markup cannot stand, hidden characters written out."""
+        return safe_name(self.name)
 
     @property
     def left_count(self) -> int:
@@ -99,6 +108,10 @@ class Table:
     def trigger_bar_ratio(self) -> float | None:
         """The same, drawn so that the trigger stands at five eighths of the bar."""
         return None if self.trigger_ratio is None else self.trigger_ratio * 0.625
+
+    @property
+    def bar_kind(self) -> str:
+        return bar_kind(self.remark.signal if self.remark else "ok")
 
     @property
     def remark(self) -> Remark | None:
@@ -157,12 +170,12 @@ def oldest_tables(target: Target, *, database: str, address: Address | None = No
     Cost: one pass over pg_class. Errors: those of postgres_node. Source: pg_class.
     """
     with postgres_node(target, address=address, database=database) as node:
-        text = sql_text(FOLDER, "oldest_tables", major=node.version)
-        return tuple(node.records(OldTable, text, {"most": OLDEST_MOST}))
+        statement = sql_text(FOLDER, "oldest_tables", major=node.version)
+        return tuple(node.records(OldTable, statement, {"most": OLDEST_MOST}))
 
 
 def age_remarks(found: Sequence[Database]) -> Iterator[Remark]:
     for database in found:
         if database.signal != "ok":
             why = f"Its oldest row is {database.xid_age:,} transactions old; at {XID_END:,} the server takes no more."
-            yield Remark(signal=database.signal, short=f"{database.name} has to be frozen", why=why)
+            yield Remark(signal=database.signal, short=f"{safe_name(database.name)} has to be frozen", why=why)
