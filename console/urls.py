@@ -14,5 +14,6 @@ urlpatterns = [
     path("", include("apps.upkeep.urls")),
     path("", include("apps.backups.urls")),
     path("", include("apps.monitoring.urls")),
+    path("", include("apps.shell.urls")),
     path("", include("apps.overview.urls")),
 ]

@@ -1,9 +1,32 @@
+from __future__ import annotations
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.accounts.access import console_page
+from apps.accounts.access import console_page, operator_of, who_may
+from apps.overview.reads import read_fleet
+from apps.shell.pages import may_anywhere, url_of
 
 
 @console_page("console.use")
 def overview(request: HttpRequest) -> HttpResponse:
-    return render(request, "overview/overview.html")
+    """The fleet, from what the sampler saw last: as quick with a hanging server as without."""
+    operator = operator_of(request)
+    may_register = may_anywhere(operator, "servers.manage")
+    fleet = read_fleet(
+        operator,
+        query=request.GET.get("q", "")[:100].replace("\x00", ""),
+        environment=request.GET.get("env", "")[:32],
+        sort=request.GET.get("sort", "")[:16],
+    )
+    context = {
+        "fleet": fleet,
+        "every_s": settings.SAMPLE_EVERY_S,
+        "register_url": url_of("servers:register") if may_register else "",
+        "may_register": may_register,
+        "helpers": who_may("operators.manage", None) if not fleet.all_count and not may_register else [],
+    }
+    wanted = request.htmx.target if request.htmx else ""
+    template = "overview/overview.html#fleet" if wanted == "fleet" else "overview/overview.html"
+    return render(request, template, context)

@@ -1,4 +1,4 @@
-"""What the frame of every page shows: the servers in scope worst first, and the server in hand."""
+"""What the frame of every page shows: the servers in scope worst first, the server in hand, and who is signed in."""
 
 from __future__ import annotations
 
@@ -6,15 +6,38 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from apps.history.reads import ServerState, fleet, state_of
+from apps.accounts.models import Operator
+from apps.history.reads import fleet, state_of
+from apps.shell.pages import highest_role, pages, sections, url_of
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Cost: two queries for a page that extends the frame, none for a fragment."""
+    """Cost: four queries for a page that extends the frame, none for a fragment or for nobody."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or getattr(request, "htmx", None):
         return {}
     server = getattr(request, "server", None)
-    states: list[ServerState] = fleet(user)
-    in_hand = next((s for s in states if server and s.server.key == server.key), None)
-    return {"frame_servers": states, "server_state": in_hand or (state_of(server) if server else None)}
+    match = request.resolver_match
+    context = frame_of(user, key=server.key if server else "", app=match.app_name if match else "")
+    if server and context["server_state"] is None:
+        context["server_state"] = state_of(server)
+    return {
+        **context,
+        "frame_pages": pages(user),
+        "frame_role": highest_role(user),
+        "account_url": url_of("accounts:own"),
+        "sign_out_url": url_of("account_logout"),
+    }
+
+
+def frame_of(operator: Operator, *, key: str, app: str) -> dict[str, Any]:
+    """The refreshing part: the servers, the one in hand with its sections. `key` is ignored when it is not in scope."""
+    states = fleet(operator)
+    in_hand = next((state for state in states if state.server.key == key), None)
+    return {
+        "frame_servers": states,
+        "server_state": in_hand,
+        "frame_sections": list(sections(in_hand.server, operator)) if in_hand else [],
+        "frame_app": app,
+        "frame_demo": any(state.server.is_demo for state in states),
+    }

@@ -41,6 +41,18 @@ def plate(environment: str) -> SafeString:
 
 
 @register.filter
+def edge(signal: str) -> str:
+    """The class of a row's left edge: only what needs somebody has one."""
+    return {"down": "edge-crit", "crit": "edge-crit", "warn": "edge-warn"}.get(signal, "")
+
+
+@register.filter
+def fullness(ratio: float) -> str:
+    """The colour of a bar whose threshold is 85 %."""
+    return "crit" if ratio >= 0.95 else "warn" if ratio >= 0.85 else ""
+
+
+@register.filter
 def policy_of(environment: str) -> str:
     return str(settings.ENVIRONMENTS.get(environment, {"policy": "prod"})["policy"])
 
@@ -88,6 +100,28 @@ def duration(seconds: float | None) -> SafeString:
 
 
 @register.filter
+def rate(value: float | None, unit: str = "/s") -> SafeString:
+    """{{ 18400|rate:"ops/s" }}: 18.4 k ops/s."""
+    if value is None:
+        return unknown("Two samples of one run make a rate; there is only one yet.")
+    figure, prefix = units.rate(value)
+    return _figure(figure, f"{prefix} {unit}".strip())
+
+
+@register.simple_tag
+def used_of(used: float | None, room: float | None, is_memory: bool = True) -> SafeString:
+    """21.9 / 24 GiB; with two units where they differ, and without a limit where there is none."""
+    if used is None:
+        return unknown()
+    shown = units.memory if is_memory else units.disk
+    figure, unit = shown(used)
+    if not room:
+        return _figure(figure, unit)
+    limit, limit_unit = shown(room)
+    return _figure(figure, f"{'' if unit == limit_unit else unit + ' '}/ {limit} {limit_unit}")
+
+
+@register.filter
 def ago(at: datetime | None) -> SafeString:
     """A moment as "4 min ago", the exact UTC time in its title."""
     if at is None:
@@ -115,7 +149,7 @@ def clock(at: datetime | None) -> SafeString:
     return (
         unknown("Not seen yet.")
         if at is None
-        else format_html('<time title="{}">{:%H:%M:%S}</time>', utc(at), at.astimezone(UTC))
+        else format_html('<time title="{}">{}</time>', utc(at), f"{at.astimezone(UTC):%H:%M:%S}")
     )
 
 
