@@ -17,14 +17,14 @@ KEYS = DATA / "keys"
 DEBUG = False
 
 # The one command that runs before there are keys.
-_MAKING_KEYS = "make_keys" in sys.argv[1:2]
+MAKING_KEYS = "make_keys" in sys.argv[1:2]
 SECRET_KEY = (
     "not used to sign anything: make_keys runs before there are keys"
-    if _MAKING_KEYS
+    if MAKING_KEYS
     else env.key(KEYS, "secret_key", "SECRET_KEY")
 )
 # Newest first: the first key encrypts, every key decrypts. `kid:base64` words.
-SECRETBOX_KEYS = "" if _MAKING_KEYS else env.key(KEYS, "secretbox", "SECRETBOX_KEYS")
+SECRETBOX_KEYS = "" if MAKING_KEYS else env.key(KEYS, "secretbox", "SECRETBOX_KEYS")
 
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{env.number('PORT', 8000)}")
 HTTPS = PUBLIC_URL.startswith("https://")
@@ -80,7 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "apps.accounts.middleware.PresenceMiddleware",
     "apps.accounts.middleware.GuardMiddleware",
 ]
 
@@ -148,12 +148,12 @@ def _database(url: str) -> dict[str, object]:
 DATABASES = {"default": _database(env.text("DATABASE_URL"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Login limits and TOTP replay protection live in the cache: in the database, so that they work when the broker is down.
-CACHES = {"default": {"BACKEND": "apps.accounts.cache.JSONDatabaseCache", "LOCATION": "console_cache"}}
+CACHES = {"default": {"BACKEND": "apps.accounts.cache.StoredCache"}}
 
 # Operators --------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.Operator"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.OperatorBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -171,17 +171,20 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_SESSION_REMEMBER = True  # no "remember me": SESSION_COOKIE_AGE is the same for everybody
+# Tries with a password are counted by apps.accounts.limits; login_failed is left for one-time codes, where the password was right.
 ACCOUNT_RATE_LIMITS = {
     "login": False,
-    "login_failed": False,
+    "login_failed": "5/5m/key",
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
 }
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Signalbox"
 MFA_RECOVERY_CODE_COUNT = 10
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TRUST_ENABLED = False
-USERSESSIONS_TRACK_ACTIVITY = True
+USERSESSIONS_TRACK_ACTIVITY = False  # apps.accounts.middleware notes it, once a minute
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_AGE = env.number("SESSION_HOURS", 10) * 3600

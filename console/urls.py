@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 urlpatterns = [
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("apps.accounts.urls_account")),
     path("operators/", include("apps.accounts.urls")),
     path("servers/", include("apps.servers.urls")),
     path("", include("apps.keyspace.urls")),

@@ -8,10 +8,14 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 
+from apps.accounts.factors import has_second_factor
+from apps.accounts.freshness import is_fresh
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 from apps.accounts.permissions import TABLE, Need
+from apps.accounts.reasons import asks_reason, reason_in_force
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
@@ -27,6 +31,12 @@ class Place:
     @property
     def policy(self) -> str:
         return str(settings.ENVIRONMENTS.get(self.environment, {"policy": "prod"})["policy"])
+
+    @property
+    def second_factor(self) -> bool:
+        """Whether this environment demands one; an environment that nobody declared is as strict as prod."""
+        demanded = settings.ENVIRONMENTS.get(self.environment, {"second_factor": True})["second_factor"]
+        return bool(settings.REQUIRE_SECOND_FACTOR and demanded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +62,23 @@ class Denied(Exception):
         self.message = message
 
 
+class NeedsSecondFactor(Denied):
+    """The role suffices; the environment demands a second factor that the operator has not set up."""
+
+
+class NeedsReason(Denied):
+    """Allowed once a reason is written. The answer is the form that asks it."""
+
+
+class NeedsSudo(Denied):
+    """Allowed after a fresh sign-in. The answer is the page that asks it, and then the same page again by GET."""
+
+
 def assignments(operator: Operator) -> list[Assignment]:
     """What is in force for this operator now. Cost: one indexed query, once a request (kept on the operator object)."""
     kept: list[Assignment] | None = getattr(operator, "_assignments_in_force", None)
     if kept is None:
-        kept = list(operator.assignments.in_force()) if operator.is_active and operator.locked_at is None else []
+        kept = list(operator.assignments.in_force()) if operator.may_sign_in else []
         operator._assignments_in_force = kept  # type: ignore[attr-defined]
     return kept
 
@@ -93,7 +115,8 @@ def decide(operator: Operator, permission: str, place: Place | None = None) -> D
 
 def who_may(permission: str, place: Place | None) -> list[Operator]:
     """The operators who could, for the 403 page. Cost: two queries."""
-    operators = Operator.objects.filter(is_active=True, locked_at=None).prefetch_related("assignments")
+    in_force = Prefetch("assignments", Assignment.objects.in_force(), to_attr="_assignments_in_force")
+    operators = Operator.objects.filter(is_active=True, locked_at=None).prefetch_related(in_force)
     return [o for o in operators if decide(o, permission, place).allowed]
 
 
@@ -138,9 +161,23 @@ def console_page(permission: str) -> Callable[[Callable[..., HttpResponse]], Cal
 
 
 def require(request: HttpRequest, permission: str, place: Place | None) -> Decision:
-    """Errors: Denied, also where the operator lacks the second factor that the environment demands."""
+    """Everything a role has to bring before it may. Cost: at most three indexed queries.
+
+    Errors: Denied, NeedsSecondFactor, NeedsReason, NeedsSudo. GuardMiddleware turns each into its page.
+    """
     operator = operator_of(request)
     decision = decide(operator, permission, place)
     if not decision.allowed:
         raise Denied(permission, place)
+    if place and place.second_factor and not has_second_factor(operator):
+        raise NeedsSecondFactor(permission, place, message=f"{place.environment} needs a second factor; set one up")
+    if decision.need is Need.SUDO and not is_fresh(request):
+        raise NeedsSudo(permission, place)
+    if decision.need is not Need.YES and place and asks_reason(permission):
+        _require_reason(operator, permission, place)
     return decision
+
+
+def _require_reason(operator: Operator, permission: str, place: Place) -> None:
+    if reason_in_force(operator, permission, place.key) is None:
+        raise NeedsReason(permission, place)

@@ -5,20 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
+import structlog
+from allauth.core.exceptions import ReauthenticationRequired
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+
+from apps.accounts.access import Denied
+from apps.accounts.addresses import client_address, is_allowed
+from apps.accounts.answers import answer_denied, answer_limited, ask_sign_in, ask_sudo
+from apps.accounts.limits import TooManyTries
+from apps.accounts.presence import is_over, note_presence
+from apps.accounts.system_checks import is_guarded
 
 Handler = Callable[[HttpRequest], HttpResponse]
+PROBES = ("/livez", "/readyz", "/metrics")
+
+log = structlog.get_logger(__name__)
 
 
 class NetworkMiddleware:
-    """Answers only the networks that ALLOWED_OPERATOR_NETWORKS names, when it names any."""
+    """Answers only the networks that ALLOWED_OPERATOR_NETWORKS names, when it names any. Probes are asked by machines."""
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path in PROBES or is_allowed(request):
+            return self.handler(request)
+        log.warning("network refused", address=client_address(request))
+        return HttpResponse("This console does not answer your network.\n", status=403, content_type="text/plain")
+
+
+class PresenceMiddleware:
+    """Ends sessions that are too old or were idle for too long, and notes who was seen when."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            if is_over(request):
+                logout(request)
+            else:
+                note_presence(request, request.user)
         return self.handler(request)
 
 
@@ -29,13 +58,21 @@ class GuardMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.handler(request)
 
-    def process_view(
-        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
-    ) -> HttpResponse | None:
-        if getattr(view, "public", False) or request.path.startswith(("/accounts/", settings.STATIC_URL)):
+    def process_view(self, request: HttpRequest, view: Handler, args: Any, kwargs: Any) -> HttpResponse | None:
+        """Errors: LookupError for a route that declares nothing; the system checks find it before any request does."""
+        if not is_guarded(view):
+            raise LookupError(f"{request.path} declares no permission")
+        if getattr(view, "public", False) or request.user.is_authenticated:
             return None
-        if not request.user.is_authenticated:
-            return redirect(f"/accounts/login/?next={request.path}")
-        if not getattr(view, "permission", None):
-            raise PermissionError(f"{request.path} declares no permission")
+        return ask_sign_in(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        match exception:
+            case Denied():
+                log.info("denied", operator=str(request.user), permission=exception.permission, path=request.path)
+                return answer_denied(request, exception)
+            case ReauthenticationRequired():
+                return ask_sudo(request) if request.user.is_authenticated else ask_sign_in(request)
+            case TooManyTries():
+                return answer_limited(request, exception)
         return None

@@ -61,6 +61,10 @@ class Operator(AbstractBaseUser):
     def initials(self) -> str:
         return (self.name or self.username)[:2].upper()
 
+    @property
+    def may_sign_in(self) -> bool:
+        return self.is_active and self.locked_at is None
+
 
 class Assignments(models.QuerySet["Assignment"]):
     def in_force(self) -> Assignments:
@@ -96,3 +100,68 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} of {self.scope_kind} {self.scope_key}".strip()
+
+
+class Invitation(models.Model):
+    """A one-time code with which an operator sets a password of their own. Only its hash is kept."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="invitations")
+    code_hash = models.CharField(max_length=64, unique=True)
+    created_by = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"invitation of {self.operator}"
+
+
+class Outcome(models.TextChoices):
+    PENDING = "pending"
+    FAILED = "failed"
+    PASSED = "passed"
+
+
+class LoginTry(models.Model):
+    """One try to sign in. `name_hash` limits a name that may not exist; the name itself, often a mistyped password, is not kept."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    address = models.CharField(max_length=64)
+    name_hash = models.CharField(max_length=64)
+    operator = models.ForeignKey(Operator, on_delete=models.CASCADE, null=True, blank=True)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.PENDING)
+    refused_count = models.PositiveIntegerField(default=0)  # tries after this one that were not even looked at
+
+    class Meta:
+        indexes = [models.Index(fields=["address", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} from {self.address}"
+
+
+class ReadReason(models.Model):
+    """Why an operator opened data for which the table asks a reason: one permission, one server, for a while. Never deleted."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="read_reasons")
+    permission = models.CharField(max_length=64)
+    place_key = models.CharField(max_length=64)
+    reason = models.CharField(max_length=400)
+    at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["operator", "permission", "place_key", "expires_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.permission} at {self.place_key}"
+
+
+class CacheEntry(models.Model):
+    """What `cache.StoredCache` keeps: JSON under a key until it expires."""
+
+    key = models.CharField(max_length=250, primary_key=True)
+    value = models.TextField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

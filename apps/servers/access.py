@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 
-from apps.accounts.access import Denied, decide, declared, operator_of
+from apps.accounts.access import decide, declared, operator_of, require
 from apps.accounts.models import Operator
 from apps.engine.target import Kind
 from apps.servers.models import Server
@@ -22,15 +22,14 @@ def visible_servers(operator: Operator, permission: str = "servers.view") -> lis
 
 
 def find_server(request: HttpRequest, key: str, permission: str, *, kind: Kind | None = None) -> Server:
-    """The server of a URL. Errors: Http404 out of scope (or of another kind), Denied in scope but not allowed."""
+    """The server of a URL. Errors: Http404 out of scope (or of another kind); those of `require` in scope."""
     server = Server.objects.prefetch_related("credentials").filter(key=key).first()
     if server is None:
         raise Http404("no such server")
     decision = decide(operator_of(request), permission, server.place)
     if not decision.visible or (kind and server.kind != kind):
         raise Http404("no such server")
-    if not decision.allowed:
-        raise Denied(permission, server.place)
+    require(request, permission, server.place)
     return server
 
 

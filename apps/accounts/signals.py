@@ -1,0 +1,38 @@
+"""What follows from a sign-in: when it began, a new session key at every proof, and the end of the row at sign-out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from allauth.account.signals import authentication_step_completed
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from apps.accounts.presence import SIGNED_IN_AT, move_session
+
+log = structlog.get_logger(__name__)
+
+
+@receiver(user_logged_in)
+def begin_session(request: HttpRequest, user: Any, **_: Any) -> None:
+    request.session[SIGNED_IN_AT] = time.time()
+    log.info("signed in", operator=str(user))
+
+
+@receiver(authentication_step_completed)
+def renew_key(request: HttpRequest, **proof: Any) -> None:
+    """A session that becomes mightier gets another key, so a key that was learnt before is worth nothing."""
+    old_key = request.session.session_key
+    if proof.get("reauthenticated") and old_key:
+        request.session.cycle_key()
+        move_session(request, old_key)
+
+
+@receiver(user_logged_out)
+def drop_session(request: HttpRequest, user: Any, **_: Any) -> None:
+    UserSession.objects.filter(session_key=request.session.session_key or "").delete()
+    log.info("signed out", operator=str(user))
