@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from apps.accounts.access import decide, declared, operator_of, require
 from apps.accounts.models import Operator
 from apps.engine.target import Kind
+from apps.servers.capabilities import POSTGRES, REDIS
 from apps.servers.models import Server
 
 ServerView = Callable[..., HttpResponse]
@@ -33,14 +34,21 @@ def find_server(request: HttpRequest, key: str, permission: str, *, kind: Kind |
     return server
 
 
-def server_page(permission: str, *, kind: Kind | None = None) -> Callable[[ServerView], ServerView]:
-    """Decorates `view(request, server, ...)` for a route `servers/<slug:key>/...`."""
+def server_page(permission: str, *, kind: Kind | None = None, feature: str = "") -> Callable[[ServerView], ServerView]:
+    """Decorates `view(request, server, ...)` for a route `servers/<slug:key>/...`.
+
+    With `feature`, a key of capabilities.py, `request.capability` says what the last probe found for it: None where nothing
+    is known, so the page tries. Templates show a lacking one by `{% include "parts/missing.html" %}`.
+    """
+    if feature and feature not in {f.key for f in REDIS + POSTGRES}:
+        raise KeyError(f"{feature} is no feature of apps.servers.capabilities")
 
     def decorate(view: ServerView) -> ServerView:
         @wraps(view)
         def guarded(request: HttpRequest, key: str, *args: Any, **kwargs: Any) -> HttpResponse:
             server = find_server(request, key, permission, kind=kind)
             request.server = server  # type: ignore[attr-defined]  # the frame shows the server bar for it
+            request.capability = server.capability(feature) if feature else None  # type: ignore[attr-defined]
             return view(request, server, *args, **kwargs)
 
         guarded.kind = kind  # type: ignore[attr-defined]

@@ -115,6 +115,10 @@ class Server(models.Model):
         self.tls_key = secrets.box().seal(text, self.key_context()) if text else ""
         self.tls_key_is_reference = bool(text) and is_reference
 
+    def kept_key_reference(self) -> str | None:
+        """Where the client key is kept, as it was written; empty without one, None for a key that is kept here or unusable."""
+        return _reference(self.tls_key, self.key_context(), is_reference=self.tls_key_is_reference)
+
     def key_context(self) -> str:
         return secrets.bound_to(f"servers.Server:{self.pk}:tls_key", self.address_list(), self.database)
 
@@ -161,6 +165,10 @@ class Credential(models.Model):
         row = f"servers.Credential:{self.pk}:secret"
         return secrets.bound_to(row, self.server.address_list(), self.server.database)
 
+    def kept_reference(self) -> str | None:
+        """Where the password is kept, as it was written; empty without one, None for one that is kept here or unusable."""
+        return _reference(self.secret, self.context(), is_reference=self.is_reference)
+
     @property
     def key_id(self) -> str:
         """The name of the key it is sealed with; empty without a password."""
@@ -173,6 +181,15 @@ class Credential(models.Model):
             self.password()
         except SecretUnusable as error:
             return error
+        return None
+
+
+def _reference(sealed: str, context: str, *, is_reference: bool) -> str | None:
+    if not sealed:
+        return ""
+    try:
+        return secrets.open_sealed(sealed, context) if is_reference else None
+    except SecretUnusable:
         return None
 
 
