@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.engine.target import Address, AddressPolicy, Kind, Target
+from apps.engine.target import Address, AddressPolicy, Kind, Profile, Target
 from apps.servers.models import Credential, Server
 from tests.real_servers import PostgresDatabase, RedisServer
 
@@ -38,7 +38,7 @@ def register_redis(server: RedisServer, *, environment: str = "prod", username: 
     row = Server.objects.create(
         key="cache", kind=Kind.REDIS, environment=environment, addresses=[{"host": str(server.socket), "port": 1}]
     )
-    Credential.objects.create(server=row, username=username, secret=password)
+    Credential.objects.keep(row, Profile.MONITOR, username=username, password=password)
     return row
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.engine.connections.redis import forget_connections
-from apps.engine.target import Target
+from apps.engine.target import Profile, Target
 from apps.servers.models import Credential, Server
 from tests.real_servers import RedisServer
 
@@ -27,5 +27,5 @@ def target(cache: Server) -> Target:
 def limited(cache: Server, server: RedisServer, *rules: str) -> Server:
     """The same server through an account that may do what the rules say."""
     server.command("ACL", "SETUSER", "limited", "reset", "on", ">hidden", *rules)
-    Credential.objects.create(server=cache, profile="monitor", username="limited", secret="hidden")
+    Credential.objects.keep(cache, Profile.MONITOR, username="limited", password="hidden")
     return Server.objects.prefetch_related("credentials").get(pk=cache.pk)
