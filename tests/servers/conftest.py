@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from apps.accounts.models import Operator
 from apps.engine.connections import postgres, redis
 from apps.engine.connections.addresses import AddressPolicy
 from apps.engine.embedded import binaries
@@ -79,3 +81,9 @@ def tcp_postgres() -> Iterator[int]:
             yield server.port
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def fresh_client(as_operator: Callable[[Operator], Client]) -> Callable[[Operator], Client]:
+    """A client of an operator who signed in just now, as managing servers asks for."""
+    return as_operator
