@@ -15,8 +15,8 @@ PAGE_COUNT = 100
 PAGE_BYTES = 4 * 1024 * 1024
 MOST_ITEMS = 500
 MOST_FIELD_BYTES = 1024 * 1024
-_NUMBER = re.compile(r"\d{1,20}")
-_ENTRY = re.compile(r"\d{1,20}-\d{1,20}")
+_NUMBER = re.compile(r"[0-9]{1,20}")
+_ENTRY = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
