@@ -161,15 +161,17 @@ def _pane(request: HttpRequest, server: Server, keys_form: KeysForm, ref: str) -
     if not form.is_valid() or not keys_form.is_valid():
         told = {**form.errors, **keys_form.errors}
         return Pane(ref=ref, name=name, refused=tuple(str(error) for errors in told.values() for error in errors))
-    return _opened_pane(request, server, _target(server, keys_form), name, form.cleaned_data)
+    return _opened_pane(request, server, keys_form, name, form.cleaned_data)
 
 
-def _opened_pane(request: HttpRequest, server: Server, target: Target, name: bytes, cleaned: dict[str, Any]) -> Pane:
-    unmasked = _unmasked(request, server, target)
+def _opened_pane(
+    request: HttpRequest, server: Server, keys_form: KeysForm, name: bytes, cleaned: dict[str, Any]
+) -> Pane:
+    unmasked = _unmasked(request, server)
     view, order = View(cleaned["read"] or "auto"), cleaned["order"]
     field = cleaned["field"] if cleaned["field"] is not None else cleaned["name"]
     page = Page(at=cleaned["at"], newest_first=order == "down" if order else None, field=field)
-    panel = read_panel(lambda: open_key(target, name=name, page=page))
+    panel = read_panel(lambda: open_key(_target(server, keys_form), name=name, page=page))
     held = panel.value.contents if panel.value else None
     return Pane(
         ref=text.ref(name),
@@ -185,10 +187,10 @@ def _opened_pane(request: HttpRequest, server: Server, target: Target, name: byt
     )
 
 
-def _unmasked(request: HttpRequest, server: Server, target: Target) -> bool:
+def _unmasked(request: HttpRequest, server: Server) -> bool:
     """Values stay masked until asked for, by someone who may; what that needs (a reason, a fresh sign-in) is `require`'s."""
     if request.GET.get("show") != "1":
         return False
     require(request, "data.unmask", server.place)
-    log.info("values shown", operator=operator_of(request).get_username(), server=server.key, database=target.database)
+    log.info("values shown", operator=operator_of(request).get_username(), server=server.key)
     return True
