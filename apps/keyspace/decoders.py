@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import codecs
 import enum
-import io
-import json
 import math
-import pickletools
 import re
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
-
-import zstandard
 
 from apps.engine import text
+from apps.keyspace import json_layout, pickle_listing
+from apps.keyspace.unpacking import UNPACKED_BYTES, unpacked
 
-UNPACKED_BYTES = 1_000_000
-RATIO_FREE_BYTES = 64 * 1024
-MOST_RATIO = 200
-MOST_LAYERS = 2
 SHOWN_BYTES = 64 * 1024
 HEX_BYTES = 16 * 1024
-JSON_LEVELS = 200
-JSON_SHOWN = 256 * 1024
-PICKLE_OPCODES = 400
-ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 
 
 # What is laid out in lines here, and so may lose its line breaks in a preview.
@@ -85,16 +71,16 @@ def decode(raw: bytes, *, view: View = View.AUTO, whole: bool = True, most_bytes
     """
     if view is View.HEX:
         return _hex(raw)
-    unpacked, layers = _unpacked(raw, min(most_bytes, UNPACKED_BYTES))
+    inner, layers = unpacked(raw, min(most_bytes, UNPACKED_BYTES))
     if view is View.TEXT and not layers:
         return Decoded(steps=("text",), body=raw)
-    read = _read(unpacked.body, view, whole=whole and not unpacked.cut)
+    read = _read(inner.body, view, whole=whole and not inner.cut)
     return replace(
         read,
         steps=(*layers, *read.steps),
-        unpacked_bytes=len(unpacked.body) if layers else None,
-        cut=unpacked.cut or read.cut,
-        problem=unpacked.problem or read.problem,
+        unpacked_bytes=len(inner.body) if layers else None,
+        cut=inner.cut or read.cut,
+        problem=inner.problem or read.problem,
     )
 
 
@@ -162,197 +148,27 @@ def _picture(raw: bytes) -> str:
     return next((word for magic, word in _PICTURES if raw.startswith(magic)), "")
 
 
-# Unpacking --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unpacked:
-    body: bytes
-    cut: bool = False
-    problem: str = ""
-
-
-def _unpacked(raw: bytes, most_bytes: int) -> tuple[_Unpacked, tuple[str, ...]]:
-    """At most two layers: a bomb in a bomb in a bomb stays one."""
-    current = _Unpacked(body=raw)
-    names: list[str] = []
-    for _ in range(MOST_LAYERS):
-        found = _layer(current.body, most_bytes)
-        if found is None or current.cut:
-            break
-        names.append(found[0])
-        current = found[1]
-    return current, tuple(names)
-
-
-def _layer(raw: bytes, most_bytes: int) -> tuple[str, _Unpacked] | None:
-    cap = min(most_bytes, max(RATIO_FREE_BYTES, len(raw) * MOST_RATIO))
-    if raw.startswith(b"\x1f\x8b\x08"):
-        return _named("gzip", _inflated(raw, 31, cap))
-    if raw.startswith(b"\x28\xb5\x2f\xfd"):
-        return _named("zstd", _zstd(raw, cap))
-    if len(raw) >= 8 and raw[0] & 0x0F == 8 and raw[0] >> 4 <= 7 and int.from_bytes(raw[:2], "big") % 31 == 0:
-        return _named("zlib", _inflated(raw, 15, cap))
-    return None
-
-
-def _named(name: str, unpacked: _Unpacked | None) -> tuple[str, _Unpacked] | None:
-    """Nothing came out: the first bytes only looked like it."""
-    return (name, unpacked) if unpacked is not None and unpacked.body else None
-
-
-def _inflated(raw: bytes, window_bits: int, cap: int) -> _Unpacked | None:
-    machine = zlib.decompressobj(window_bits)
-    try:
-        body = machine.decompress(raw, cap)
-    except zlib.error:
-        return None
-    if machine.eof:
-        return _Unpacked(body=body)
-    return _Unpacked(body=body, cut=True, problem=_why_cut(len(body), len(raw), cap))
-
-
-def _zstd(raw: bytes, cap: int) -> _Unpacked | None:
-    """By a stream that is read up to the cap: what a frame says about its own size is not believed."""
-    machine = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
-    body = b""
-    try:
-        with machine.stream_reader(io.BytesIO(raw), read_size=16 * 1024) as stream:
-            while len(body) <= cap and (chunk := stream.read(min(64 * 1024, cap + 1 - len(body)))):
-                body += chunk
-    except zstandard.ZstdError:
-        return _Unpacked(body=body[:cap], cut=True, problem="The rest cannot be unpacked.") if body else None
-    if len(body) > cap:
-        return _Unpacked(body=body[:cap], cut=True, problem=_why_cut(cap, len(raw), cap))
-    return _Unpacked(body=body)
-
-
-def _why_cut(size_bytes: int, packed_bytes: int, cap: int) -> str:
-    if size_bytes < cap:
-        return "The packed data ends too early."
-    if cap == packed_bytes * MOST_RATIO:
-        return f"Unpacking stopped at {MOST_RATIO} times its size."
-    return f"Unpacking stopped at {cap:,} bytes."
-
-
-# JSON -------------------------------------------------------------------------------------------------------------
-
-# A string that never ends takes the rest, so that no text makes this slower than linear.
-_WORD = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
-_OPENS, _CLOSES = frozenset("{["), frozenset("}]")
+# What is laid out in lines ----------------------------------------------------------------------------------------
 
 
 def _json(raw: bytes) -> Decoded | None:
-    """Indented word by word, so that numbers, doubled names and escapes stay as they were written."""
-    if raw.lstrip()[:1] not in (b"{", b"[", b'"'):
-        return None
     try:
-        source = raw.decode("utf-8")
-    except UnicodeDecodeError:
+        laid = json_layout.layout(raw)
+    except json_layout.TooDeep as deep:
+        return Decoded(steps=("text",), body=raw, problem=str(deep))
+    if laid is None:
         return None
-    words = _WORD.findall(source)
-    if _levels(words) > JSON_LEVELS:
-        return Decoded(steps=("text",), body=raw, problem=f"Nested deeper than {JSON_LEVELS} levels: shown as it is.")
-    try:
-        json.loads(source, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        return None
-    body, cut = _indented(words)
-    return Decoded(steps=("JSON",), body=body.encode("utf-8", "surrogateescape"), cut=cut, hint=_size_hint(words))
-
-
-def _levels(words: list[str]) -> int:
-    level = deepest = 0
-    for word in words:
-        level += (word in _OPENS) - (word in _CLOSES)
-        deepest = max(deepest, level)
-    return deepest
-
-
-def _indented(words: list[str]) -> tuple[str, bool]:
-    out: list[str] = []
-    level = size = 0
-    before = ""
-    for word in words:
-        level -= word in _CLOSES
-        piece = _lead(before, word, level) + word + (" " if word == ":" else "")
-        level += word in _OPENS
-        before = word
-        out.append(piece)
-        size += len(piece)
-        if size > JSON_SHOWN:
-            return "".join(out), True
-    return "".join(out), False
-
-
-def _lead(before: str, word: str, level: int) -> str:
-    """A line break and the indent, where one belongs; an empty {} or [] stays on its line."""
-    opened, closes = before in _OPENS, word in _CLOSES
-    if (opened and closes) or not (opened or closes or before == ","):
-        return ""
-    return "\n" + "  " * min(level, 40)
-
-
-def _size_hint(words: list[str]) -> str:
-    """How many items or fields the outermost array or object has."""
-    if words[0] not in _OPENS:
-        return ""
-    many = int(words[1] not in _CLOSES)
-    level = 0
-    for word in words:
-        level += (word in _OPENS) - (word in _CLOSES)
-        many += word == "," and level == 1
-    return f"{many:,} {'item' if words[0] == '[' else 'field'}{'' if many == 1 else 's'}"
-
-
-# Pickle: listed, never run ----------------------------------------------------------------------------------------
+    return Decoded(steps=("JSON",), body=laid.body.encode("utf-8"), cut=laid.cut, hint=laid.hint)
 
 
 def _pickle(raw: bytes) -> Decoded | None:
-    """A listing of the opcodes of protocol 2 and later, made by pickletools, which builds nothing."""
-    if len(raw) < 3 or raw[0] != 0x80 or not 2 <= raw[1] <= 5:
+    told = pickle_listing.listing(raw)
+    if told is None:
         return None
-    lines: list[str] = []
-    names: list[str] = []
-    strings: list[str] = []
-    problem = ""
-    count = 0
-    try:
-        for opcode, argument, at in pickletools.genops(io.BytesIO(raw[:SHOWN_BYTES])):
-            count += 1
-            if count > PICKLE_OPCODES:
-                problem = f"The listing stops after {PICKLE_OPCODES} opcodes."
-                break
-            lines.append(f"{at:6d}  {opcode.name}{_argument(argument)}")
-            _remember(opcode.name, argument, strings, names)
-    except (ValueError, IndexError, KeyError, OverflowError, TypeError, struct.error) as error:
-        problem = f"Not a whole pickle: {str(error)[:80]}."
-    if count < 2:
-        return None
-    head = [f"builds {name}" for name in dict.fromkeys(names)]
-    body = "\n".join([*head, *lines]).encode("utf-8", "surrogateescape")
-    hint = f"{count:,} opcodes" if not problem else f"{count:,} opcodes and more"
-    return Decoded(steps=("pickle, not run",), body=body, hint=hint, problem=problem)
-
-
-def _argument(argument: Any) -> str:
-    if argument is None:
-        return ""
-    if isinstance(argument, int) and argument.bit_length() > 256:
-        return f" an integer of {argument.bit_length():,} bits"
-    if isinstance(argument, str | bytes | bytearray):
-        argument = argument[:120]
-    return f" {argument!r}"[:160]
-
-
-def _remember(opcode: str, argument: Any, strings: list[str], names: list[str]) -> None:
-    """What the pickle would import: by name in GLOBAL, by the two last strings in STACK_GLOBAL."""
-    if opcode == "GLOBAL":
-        names.append(str(argument)[:160].replace(" ", "."))
-    elif opcode == "STACK_GLOBAL" and len(strings) >= 2:
-        names.append(f"{strings[-2]}.{strings[-1]}"[:160])
-    elif isinstance(argument, str):
-        strings[:] = [*strings[-1:], argument[:120]]
+    lines = [*(f"builds {name}" for name in told.builds), *told.lines]
+    hint = f"{len(told.lines):,} opcodes{' and more' if told.problem else ''}"
+    body = "\n".join(lines).encode("utf-8", "surrogateescape")
+    return Decoded(steps=("pickle, not run",), body=body, hint=hint, problem=told.problem)
 
 
 # Hex and runs -----------------------------------------------------------------------------------------------------

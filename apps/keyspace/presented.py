@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.keyspace.decoders import UNPACKED_BYTES, Decoded, View, decode
+from apps.keyspace.decoders import Decoded, View, decode
 from apps.keyspace.reads.contents import Contents, Item
+from apps.keyspace.unpacking import UNPACKED_BYTES
 
 INLINE_BYTES = 2048
 WHOLE_BYTES = 256 * 1024

@@ -34,20 +34,20 @@ READING = {
 
 def fill(server: RedisServer, count: int, *, prefix: str = "k", database: int = 0) -> None:
     pipe = server.client.pipeline(transaction=False)
-    pipe.execute_command("SELECT", database)
+    server.command("SELECT", database)
     for number in range(count):
         pipe.set(f"{prefix}:{number}", "v")
-    pipe.execute_command("SELECT", 0)
     pipe.execute()
+    server.command("SELECT", 0)
 
 
-def whole(target: Target, pattern: bytes = b"*", **options: str) -> tuple[list[bytes], list[Look]]:
+def whole(target: Target, pattern: bytes = b"*", *, key_type: str = "") -> tuple[list[bytes], list[Look]]:
     """Every stretch to the end, each continued from the text of the one before."""
     names: list[bytes] = []
     stretches: list[Look] = []
     after = ""
     while not stretches or not stretches[-1].finished:
-        stretches.append(look(target, glob=compiled(pattern), position=position(after), **options))
+        stretches.append(look(target, glob=compiled(pattern), key_type=key_type, position=position(after)))
         names += stretches[-1].names
         after = stretches[-1].after.text()
     return names, stretches

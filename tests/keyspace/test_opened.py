@@ -16,12 +16,12 @@ from tests.keyspace.conftest import limited
 from tests.real_servers import RedisServer
 
 
-def pages(target: Target, name: bytes, **options: bool) -> list[Contents]:
+def pages(target: Target, name: bytes, *, newest_first: bool | None = None) -> list[Contents]:
     """Every page of a key, each begun where the one before said."""
     told: list[Contents] = []
     at: str | None = ""
     while at is not None:
-        opened = open_key(target, name=name, page=Page(at=at, **options))
+        opened = open_key(target, name=name, page=Page(at=at, newest_first=newest_first))
         assert opened.contents is not None, opened.error
         told.append(opened.contents)
         at = opened.contents.next_at
@@ -43,7 +43,7 @@ def test_a_string_comes_in_pieces_of_64_kib(redis_clean: RedisServer, target: Ta
 
 def test_a_large_hash_comes_in_pages_of_about_100(redis_clean: RedisServer, target: Target) -> None:
     fields = {b"f%d\xff" % n: b"v%d" % n for n in range(2_000)}
-    redis_clean.client.hset("h", mapping=fields)
+    redis_clean.command("HSET", "h", *[part for pair in fields.items() for part in pair])
     told = pages(target, b"h")
     assert {item.label: item.value for page in told for item in page.items} == fields
     assert max(len(page.items) for page in told) <= 200
