@@ -6,4 +6,5 @@ app_name = "queues"
 urlpatterns = [
     path("queues/", views.fleet, name="list"),
     path("servers/<slug:key>/queues/", views.server, name="server"),
+    path("servers/<slug:key>/queues/<slug:adapter>/<str:ref>/", views.queue, name="queue"),
 ]
