@@ -1,10 +1,134 @@
-from django.http import HttpRequest, HttpResponse
+"""The pages of what is slow: a slow log or statement statistics by kind of server, and one statement in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from apps.engine.target import Kind, Target
 from apps.servers.access import server_page
+from apps.servers.looking import Look, look
 from apps.servers.models import Server
+from apps.servers.panels import Panel, read_panel
+from apps.slow_queries import words
+from apps.slow_queries.reads.commands import command_statistics, latency
+from apps.slow_queries.reads.slowlog import grouped, slow_log
+from apps.slow_queries.reads.statements import (
+    Order,
+    StatementFigures,
+    StatementRow,
+    Statements,
+    running,
+    statement,
+    statements,
+)
+
+ORDER_TITLES = {Order.TIME: "By time", Order.MEAN: "By mean", Order.CALLS: "By calls"}
+COMMANDS_SHOWN = 40
+BIGGEST_ID = 2**63
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A statement of the list with what stands out in it."""
+
+    figures: StatementFigures
+    edge: str
+    remarks: tuple[words.Remark, ...]
 
 
 @server_page("activity.view")
 def slow(request: HttpRequest, server: Server) -> HttpResponse:
-    return render(request, "slow_queries/slow.html", {"server": server})
+    seen = look(request, server)
+    target = _target(server, seen)
+    return _slow_log(request, server, seen, target) if server.is_redis else _statements(request, server, seen, target)
+
+
+def _slow_log(request: HttpRequest, server: Server, seen: Look, target: Callable[[], Target]) -> HttpResponse:
+    log = read_panel(lambda: slow_log(target()))
+    groups = grouped(log.value.entries) if log.value else ()
+    heading = words.slow_log_heading(log.value, groups) if log.value else "The slow log cannot be read"
+    context = {
+        "server": server,
+        "look": seen,
+        "log": log,
+        "groups": groups,
+        "heading": heading,
+        "band": words.band(group.share_ratio for group in groups),
+        "latency": read_panel(lambda: latency(target())),
+        "commands": read_panel(lambda: command_statistics(target())),
+        "commands_shown": COMMANDS_SHOWN,
+    }
+    return render(request, _template(request, "slow_queries/redis.html", "slow-log"), context)
+
+
+def _statements(request: HttpRequest, server: Server, seen: Look, target: Callable[[], Target]) -> HttpResponse:
+    order = _order(request)
+    own = request.GET.get("own") == "1"
+    panel: Panel[Statements] = read_panel(lambda: statements(target(), order=order, own=own))
+    rows = panel.value.rows if panel.value else ()
+    heading = words.statements_heading(panel.value, order) if panel.value else "Statements cannot be told"
+    context = {
+        "server": server,
+        "look": seen,
+        "panel": panel,
+        "heading": heading,
+        "rows": [Row(figures=row, edge=words.edge(row), remarks=words.remarks(row)) for row in rows],
+        "most_share": max((row.share_ratio for row in rows), default=0),
+        "band": words.band(row.share_ratio for row in rows) if order is Order.TIME else (),
+        "order": order.name.lower(),
+        "orders": [(each.name.lower(), title) for each, title in ORDER_TITLES.items()],
+        "own": own,
+        "running": read_panel(lambda: running(target())),
+    }
+    return render(request, _template(request, "slow_queries/postgres.html", "statements"), context)
+
+
+@server_page("activity.view", kind=Kind.POSTGRES)
+def one(request: HttpRequest, server: Server, queryid: str) -> HttpResponse:
+    """One statement: its text, and all figures for each account."""
+    seen = look(request, server)
+    number = _queryid(queryid)
+    target = _target(server, seen)
+    panel: Panel[tuple[StatementRow, ...]] = read_panel(lambda: statement(target(), queryid=number))
+    rows = panel.value or ()
+    context = {
+        "server": server,
+        "look": seen,
+        "panel": panel,
+        "queryid": number,
+        "rows": rows,
+        "first": rows[0] if rows else None,
+        "calls_count": sum(row.calls_count for row in rows),
+        "total_s": sum(row.run_s + row.plan_s for row in rows),
+        "rows_count": sum(row.rows_count for row in rows),
+    }
+    return render(request, "slow_queries/statement.html", context)
+
+
+def _target(server: Server, seen: Look) -> Callable[[], Target]:
+    """The target is built inside a panel: a secret that cannot be opened fails the panel, not the page."""
+    return lambda: server.target().at(seen.address)
+
+
+def _template(request: HttpRequest, name: str, partial: str) -> str:
+    """The page, or only the fragment that asked for itself."""
+    htmx = getattr(request, "htmx", None)
+    return f"{name}#{partial}" if htmx and htmx.target == partial else name
+
+
+def _order(request: HttpRequest) -> Order:
+    return next((each for each in Order if each.name.lower() == request.GET.get("sort")), Order.TIME)
+
+
+def _queryid(text: str) -> int:
+    """Errors: Http404 for what no statement is named by (64 bits with a sign)."""
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 20:
+        raise Http404("no such statement")
+    number = int(text)
+    if not -BIGGEST_ID <= number < BIGGEST_ID:
+        raise Http404("no such statement")
+    return number

@@ -177,6 +177,10 @@ class StatementRow:
         return self.read_blocks * self.block_bytes
 
     @property
+    def io_s(self) -> float:
+        return self.reading_s + self.writing_s
+
+    @property
     def dirtied_bytes(self) -> int:
         return self.dirtied_blocks * self.block_bytes
 
