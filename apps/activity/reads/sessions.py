@@ -121,6 +121,11 @@ class Blocked:
     def is_prepared(self) -> bool:
         return self.node.pid == PREPARED
 
+    @property
+    def indent(self) -> int:
+        """How far to move it to the right; deeper than three steps looks like three."""
+        return min(self.node.depth, 3)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
