@@ -48,5 +48,5 @@ def register_postgres(database: PostgresDatabase, *, environment: str = "prod", 
     row = Server.objects.create(
         key="shop", kind=Kind.POSTGRES, environment=environment, addresses=[address], database=database.name
     )
-    Credential.objects.create(server=row, username=username)
+    Credential.objects.keep(row, Profile.MONITOR, username=username, password="")
     return row

@@ -75,10 +75,10 @@ def test_a_monitor_is_flagged_and_comes_first(redis_clean: RedisServer, connect:
 
 def test_clients_of_one_name_are_one_group(redis_clean: RedisServer, connect: Connect) -> None:
     for _ in range(3):
-        connect(redis_clean, "checkout")
+        connect(redis_clean, "basket")
     connect(redis_clean, "mailer")
     groups = grouped(clients(redis_target(redis_clean)).clients)
-    assert (groups[0].name, groups[0].clients_count) == (b"checkout", 3)
+    assert (groups[0].name, groups[0].clients_count) == (b"basket", 3)
     assert {group.name for group in groups} >= {b"mailer", b"signalbox"}
 
 

@@ -41,6 +41,7 @@ class Route:
 # Values for what is not a server's key.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "keyspace:key": {"ref": ref(b"cart:1")},
+    "slow_queries:statement": {"queryid": "-1"},
 }
 
 
