@@ -69,7 +69,7 @@ def test_trying_says_what_is_there_and_registers_nothing(registrar: Client, redi
     response = registrar.post("/servers/new/", page | {"try": "monitor"})
     shown = response.content.decode()
     assert response.status_code == 200
-    assert "connected" in shown and f"Redis <bdi title=\"{'.'.join(map(str, redis_clean.version))}" in shown
+    assert "connected" in shown and f'Redis <bdi title="{".".join(map(str, redis_clean.version))}' in shown
     assert 'value="orders-cache"' in shown and "shop eu" in shown, "what was typed is kept"
     assert PASSWORD not in shown, "the password is never sent back"
     assert not Server.objects.exists()
@@ -113,9 +113,7 @@ def test_twenty_tries_an_hour_are_the_most(registrar: Client, alice: Operator, r
         ({"monitor_username": "a b"}, "monitor_username", "no space"),
     ],
 )
-def test_what_is_wrong_is_said_at_its_field(
-    registrar: Client, change: dict[str, Any], field: str, words: str
-) -> None:
+def test_what_is_wrong_is_said_at_its_field(registrar: Client, change: dict[str, Any], field: str, words: str) -> None:
     response = registrar.post("/servers/new/", fields(6379) | change | {"save": "1"})
     assert response.status_code == 422
     assert words in " ".join(problems(response)[field])

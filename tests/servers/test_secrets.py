@@ -21,9 +21,7 @@ NEW = "k2:" + base64.b64encode(b"fedcba9876543210fedcba9876543210").decode()
 
 
 def server(key: str = "orders-cache", host: str = "10.0.0.1") -> Server:
-    return Server.objects.create(
-        key=key, kind=Kind.REDIS, environment="dev", addresses=[{"host": host, "port": 6379}]
-    )
+    return Server.objects.create(key=key, kind=Kind.REDIS, environment="dev", addresses=[{"host": host, "port": 6379}])
 
 
 def keep(owner: Server, password: str = "hunter2", **other: Any) -> Credential:

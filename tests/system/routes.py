@@ -8,6 +8,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from apps.engine.contracts.adapter import Queue
 from apps.engine.target import Kind
 from apps.engine.text import ref
 
@@ -26,7 +27,7 @@ class Route:
 
     def path(self, key: str = "") -> str:
         """A path that calls it, with values of the small world. Errors: KeyError for a route this file knows no values for."""
-        values = dict(EXAMPLES.get(self.name, {}))
+        values = dict(EXAMPLES.get(f"{self.name} {key.split('-')[0]}") or EXAMPLES.get(self.name, {}))
         if self.takes_server:
             values["key"] = key
         wanted = set(_parameters(self.route))
@@ -38,11 +39,21 @@ class Route:
         return self.kind is None or self.kind == kind
 
 
-# Values for what is not a server's key.
+# Values for what is not a server's key; where they differ by kind, the route's name is followed by the kind.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "keyspace:key": {"ref": ref(b"cart:1")},
+    "queues:queue": {"adapter": "rq", "ref": Queue(adapter="rq", framework="RQ", name=b"emails", database="0").ref},
+    "queues:queue postgres": {
+        "adapter": "outbox",
+        "ref": Queue(adapter="outbox", framework="outbox", name=b"outbox_event", prefix=b"public", database="").ref,
+    },
+    "slow_queries:statement": {"queryid": "1"},
     "slow_queries:statement": {"queryid": "-1"},
 }
+
+
+# Answer POST alone: a GET is refused before anything is looked at.
+POST_ONLY = frozenset({"servers:probe"})
 
 
 def _parameters(route: str) -> list[str]:
@@ -78,4 +89,8 @@ def _route(pattern: URLPattern, route: str, namespace: str) -> Route:
 
 def server_pages(kind: str) -> list[Route]:
     """The reading pages about one server of a kind."""
-    return [r for r in routes() if r.takes_server and r.suits(kind)]
+    return [
+        r
+        for r in routes()
+        if r.takes_server and r.suits(kind) and r.name not in POST_ONLY and r.permission != "servers.manage"
+    ]

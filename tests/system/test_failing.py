@@ -21,7 +21,7 @@ IN_TIME_S = 8.0
 
 
 def pages(kind: str) -> list[Route]:
-    return [r for r in server_pages(kind) if r.permission not in ("servers.manage", "backups.view")]
+    return [r for r in server_pages(kind) if r.permission != "backups.view"]
 
 
 def broken(kind: str, host: str, port: int) -> Server:

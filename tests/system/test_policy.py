@@ -25,7 +25,9 @@ class Inline(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        self.found += [f"<{tag} {name}>" for name in given if name == "style" or name.startswith("on")]
+        self.found += [
+            f"<{tag} {name}>" for name in given if name == "style" or (name.startswith("on") and name != "only")
+        ]  # `only` is a word of include tags
         if tag == "style" or (tag == "script" and "src" not in given and given.get("type") != "application/json"):
             self.found.append(f"<{tag}> with content")
         self.found += [
@@ -75,7 +77,7 @@ def test_no_page_holds_anything_inline(
         "/",
         "/queues/",
         "/backups/",
-        *(r.path(f"{kind}-dev") for r in server_pages(kind) if r.permission != "servers.manage"),
+        *(r.path(f"{kind}-dev") for r in server_pages(kind)),
     ]:
         response = client.get(path)
         assert response.status_code == 200, path
