@@ -45,7 +45,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "queues:queue": {"adapter": "rq", "ref": Queue(adapter="rq", framework="RQ", name=b"emails", database="0").ref},
     "queues:queue postgres": {
         "adapter": "outbox",
-        "ref": Queue(adapter="outbox", framework="outbox", name=b"outbox_event", prefix=b"public", database="").ref,
+        "ref": Queue(adapter="outbox", framework="outbox", name=b"outbox_event", part=b"public", database="").ref,
     },
     "slow_queries:statement": {"queryid": "1"},
     "slow_queries:statement": {"queryid": "-1"},
