@@ -72,15 +72,24 @@ _REASONS = (
         "Give one that the server's CA signed.",
     ),
     (
+        ("eof occurred in violation", "broken pipe"),  # it hung up while we wrote, after the handshake
+        "{} ended the channel right after the handshake, as for a client certificate that is missing or not accepted.",
+        "Give a client certificate that the server's CA signed.",
+    ),
+    (
         (
             "self-signed",
             "self signed",
             "unable to get local issuer",
             "unable to get issuer",
-            "certificate verify failed",
         ),
         "The certificate of {} is not signed by a CA that is trusted here.",
         "Give the CA that signed it.",
+    ),
+    (
+        ("certificate verify failed",),  # all that libpq says
+        "The certificate of {} is not signed by a CA that is trusted here, or has expired.",
+        "Give the CA that signed it, and look at the dates of the certificate.",
     ),
     (
         ("does not support ssl", "wrong version number", "unexpected eof", "record layer failure", "http request"),
