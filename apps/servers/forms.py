@@ -141,7 +141,15 @@ class ServerForm(forms.Form):
 
     @property
     def has_limits_errors(self) -> bool:
-        names = ("tags", "connect_timeout_s", "read_timeout_s", "load_budget_percent", "rpo_minutes", "rto_minutes", "disk_gb")
+        names = (
+            "tags",
+            "connect_timeout_s",
+            "read_timeout_s",
+            "load_budget_percent",
+            "rpo_minutes",
+            "rto_minutes",
+            "disk_gb",
+        )
         return any(self[name].errors for name in names)
 
     # -- one field ------------------------------------------------------------------------------------------------------
@@ -159,7 +167,9 @@ class ServerForm(forms.Form):
     def clean_tags(self) -> tuple[str, ...]:
         words = str(self.cleaned_data["tags"]).replace(",", " ").split()
         if bad := [word for word in words if not TAG.fullmatch(word)]:
-            raise forms.ValidationError(f"{bad[0][:40]!r}: tags are small letters, digits and hyphens, with spaces between.")
+            raise forms.ValidationError(
+                f"{bad[0][:40]!r}: tags are small letters, digits and hyphens, with spaces between."
+            )
         return tuple(dict.fromkeys(words))
 
     def clean_tls_ca(self) -> str:
@@ -175,7 +185,9 @@ class ServerForm(forms.Form):
         try:
             x509.load_pem_x509_certificates(pem.encode())
         except ValueError:
-            raise forms.ValidationError("This is no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----.") from None
+            raise forms.ValidationError(
+                "This is no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----."
+            ) from None
         return pem + "\n"
 
     # -- all together ---------------------------------------------------------------------------------------------------
@@ -244,7 +256,9 @@ class ServerForm(forms.Form):
             return
         for credential in self.stored.credentials.exclude(secret=""):
             name = f"{credential.profile}_password"
-            if not data.get(name) and (data.get(f"{credential.profile}_username") or credential.profile == Profile.MONITOR):
+            if not data.get(name) and (
+                data.get(f"{credential.profile}_username") or credential.profile == Profile.MONITOR
+            ):
                 self.add_error(name, "The address, database or TLS changed: enter the password again.")
         if self.stored.tls_key and data.get("tls_certificate") and not data.get("tls_key"):
             self.add_error("tls_key", "The address, database or TLS changed: enter the key again.")
@@ -332,7 +346,11 @@ def written(address: Address) -> str:
 class RemovalForm(forms.Form):
     """Removing asks for the name, typed."""
 
-    typed = forms.CharField(label="Type its name", max_length=64, widget=forms.TextInput(attrs={"class": "form-control mono", "autocomplete": "off"}))
+    typed = forms.CharField(
+        label="Type its name",
+        max_length=64,
+        widget=forms.TextInput(attrs={"class": "form-control mono", "autocomplete": "off"}),
+    )
 
     def __init__(self, server: Server, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data)

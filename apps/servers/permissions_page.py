@@ -76,4 +76,3 @@ def _title(feature: Feature) -> str:
 def _escaped(rule: str) -> str:
     """A pipe would end the cell."""
     return rule.replace("|", "\\|")
-

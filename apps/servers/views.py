@@ -155,4 +155,4 @@ def probe_again(request: HttpRequest, server: Server) -> HttpResponse:
 
 def _wants(request: HttpRequest, partial: str) -> bool:
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and htmx.target == partial
+    return htmx is not None and bool(htmx) and htmx.target == partial

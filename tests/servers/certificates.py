@@ -79,6 +79,4 @@ def files(pair: Pair, folder: Path, *, ca: str = "") -> TLSFiles:
     paths = {"server.pem": pair.certificate, "server.key": pair.key, "ca.pem": ca}
     for name, pem in paths.items():
         (folder / name).write_text(pem)
-    return TLSFiles(
-        certificate=folder / "server.pem", key=folder / "server.key", ca=folder / "ca.pem" if ca else None
-    )
+    return TLSFiles(certificate=folder / "server.pem", key=folder / "server.key", ca=folder / "ca.pem" if ca else None)

@@ -85,7 +85,11 @@ def test_what_is_taken_out_stays_registered_and_says_so(file: Path) -> None:
 
 def test_the_file_takes_over_a_server_of_the_same_name(file: Path) -> None:
     Server.objects.create(
-        key="orders-db", kind="postgres", environment="dev", addresses=[{"host": "old", "port": 5432}], created_by="alice"
+        key="orders-db",
+        kind="postgres",
+        environment="dev",
+        addresses=[{"host": "old", "port": 5432}],
+        created_by="alice",
     )
     assert load(file).changed == ("orders-db",)
     row = Server.objects.get(key="orders-db")

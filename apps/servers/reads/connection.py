@@ -119,7 +119,7 @@ def _check_speaks(target: Target, answer: Answer) -> None:
         if target.tls is None:
             raise TLSFailed(f"{target.address} only speaks TLS on this port.", way_out="Turn TLS on.")
         return
-    if target.kind != answer.speaks:
+    if target.kind.value != answer.speaks.value:
         raise WrongKind(
             f"{_ELSE[answer.speaks]} at {target.address}, not a {_NAMES[target.kind]}.",
             way_out="Choose the other kind."

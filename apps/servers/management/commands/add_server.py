@@ -17,6 +17,8 @@ from apps.servers.models import Server, WorkloadRole
 from apps.servers.reads import test_connection
 from apps.servers.registration import save
 
+FROM_INPUT = "-"
+
 
 class Command(BaseCommand):
     help = "Register a server. The password is a reference (env:NAME, file:/path), or - to read it from standard input."
@@ -35,10 +37,12 @@ class Command(BaseCommand):
         parser.add_argument("--tls-ca", type=Path)
         parser.add_argument("--tls-certificate", type=Path)
         parser.add_argument("--tls-key", default="", metavar="REFERENCE")
-        parser.add_argument("--try", action="store_true", dest="try_first", help="connect once first; register only if it works")
+        parser.add_argument(
+            "--try", action="store_true", dest="try_first", help="connect once first; register only if it works"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from_input = options["password"] == "-"
+        from_input = options["password"] == FROM_INPUT
         if from_input and options["tls_key"]:
             raise CommandError("With a password from standard input there is no client key; give both as references.")
         form = ServerForm(_fields(options), environments=settings.ENVIRONMENTS, references=not from_input)
@@ -68,7 +72,7 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
         "roles": options["role"],
         "tags": " ".join(options["tag"]),
         "monitor_username": options["user"],
-        "monitor_password": sys.stdin.readline().rstrip("\n") if password == "-" else password,  # noqa: S105
+        "monitor_password": sys.stdin.readline().rstrip("\n") if password == FROM_INPUT else password,
         "tls": "own" if options["tls_ca"] else "system" if options["tls"] else "off",
         "tls_ca": _text(options["tls_ca"]),
         "tls_certificate": _text(options["tls_certificate"]),

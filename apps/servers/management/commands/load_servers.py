@@ -12,7 +12,9 @@ from apps.servers.declaration import DeclarationError, load
 
 
 class Command(BaseCommand):
-    help = "Register the servers that servers.toml declares. No file is no error; a wrong server does not stop the others."
+    help = (
+        "Register the servers that servers.toml declares. No file is no error; a wrong server does not stop the others."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, default=None, help="default: SERVERS_FILE, or ./servers.toml")
@@ -30,7 +32,9 @@ class Command(BaseCommand):
             for key in getattr(loaded, word):
                 self.stdout.write(f"{key}: {word}")
         for key in loaded.undeclared:
-            self.stdout.write(f"{key}: no longer declared; it stays registered and can now be changed and removed by form")
+            self.stdout.write(
+                f"{key}: no longer declared; it stays registered and can now be changed and removed by form"
+            )
         for key, reasons in loaded.refused.items():
             for reason in reasons:
                 self.stderr.write(f"{key}: {reason}")
