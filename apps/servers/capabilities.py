@@ -89,7 +89,7 @@ REDIS: tuple[Feature, ...] = (
     Feature(
         key="overview", kind=_R, title="Figures, nodes and replication", pages="overview, server",
         without="The server is known to answer, and nothing more.",
-        commands=_words("INFO server; DBSIZE; ROLE"),
+        commands=_words("INFO server; DBSIZE"),
     ),
     Feature(
         key="cluster", kind=_R, title="Nodes of a cluster", pages="server",

@@ -207,10 +207,14 @@ class ServerForm(forms.Form):
     def _clean_addresses(self, data: dict[str, Any], kind: Kind) -> None:
         if "addresses" not in data:
             return
+        text = str(data["addresses"])
         try:
-            data["addresses"] = parse_addresses(data["addresses"], kind, self.policy)
+            data["addresses"] = parse_addresses(text, kind, self.policy)
         except NoAddress as error:
             self.add_error("addresses", str(error))
+            if "@" in text or "=" in text:  # it may hold a password, which is never sent back
+                self.data = self.data.copy()
+                self.data["addresses"] = ""
 
     def _clean_database(self, data: dict[str, Any], kind: Kind) -> None:
         database = str(data.get("database", ""))

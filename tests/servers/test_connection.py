@@ -107,7 +107,7 @@ def test_an_account_that_may_not_run_info_is_still_known(redis_clean: RedisServe
     assert report.identity.version == ".".join(map(str, redis_clean.version))
     assert report.identity.keys_count is None
     overview = next(c for c in report.rights.capabilities if c.key == "overview")
-    assert overview.missing == "ACL SETUSER signalbox +info +dbsize +role"
+    assert overview.missing == "ACL SETUSER signalbox +info +dbsize"
 
 
 def test_a_wrong_password_is_tried_once(redis_clean: RedisServer) -> None:
