@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.test import Client
 
-from apps.accounts.access import Denied
 from apps.accounts.models import Operator
 from apps.engine.text import ref
 from apps.servers.models import Credential, Server
@@ -19,6 +19,7 @@ from tests.real_servers import RedisServer
 Browser = Callable[[Operator], Client]
 LIST = "/servers/cache/keyspace/"
 SECRET = "sesame-4711"
+HANDBOOK = Path(__file__).parents[2] / "docs" / "keyspace.md"
 
 
 def text(page: str) -> str:
@@ -135,15 +136,7 @@ def test_names_are_for_those_who_look_after_servers(
     assert as_operator(bob).get(LIST).status_code == 200
     assert as_operator(charlie).get(LIST).status_code == 404
     for person in (dana, erin):
-        assert not_allowed(as_operator(person), LIST)
-
-
-def not_allowed(client: Client, address: str) -> bool:
-    """403, or the refusal itself where no page is made of it."""
-    try:
-        return client.get(address).status_code == 403
-    except Denied:
-        return True
+        assert as_operator(person).get(LIST).status_code == 403
 
 
 def test_values_are_masked_until_asked_for(
@@ -177,7 +170,7 @@ def test_a_viewer_sees_masks_and_cannot_lift_them(
         page = get(client, address)
         assert SECRET not in page
         assert "Show values" not in page
-        assert not_allowed(client, f"{address}?show=1")
+        assert client.get(f"{address}?show=1").status_code == 403
 
 
 def test_a_viewer_of_staging_sees_names_and_opens_no_key(
@@ -188,7 +181,7 @@ def test_a_viewer_of_staging_sees_names_and_opens_no_key(
     page = get(as_operator(bob), f"{LIST}?key={ref(b'cart')}")
     assert "may not open keys" in page
     assert f"key={ref(b'cart')}" not in page.partition("<section")[2]
-    assert not_allowed(as_operator(bob), f"{LIST}{ref(b'cart')}/")
+    assert as_operator(bob).get(f"{LIST}{ref(b'cart')}/").status_code == 403
 
 
 def test_a_postgres_has_no_keyspace(cache: Server, alice: Operator, as_operator: Browser) -> None:
@@ -291,6 +284,31 @@ def test_a_half_permitted_account_is_told_the_missing_rule(
     assert "not permitted" in page
     for rule in ("+memory|usage", "+object|encoding", "+getrange"):
         assert rule in page
+
+
+def test_an_account_for_some_keys_shows_those_and_names_the_missing_pattern(
+    redis_clean: RedisServer, cache: Server, alice: Operator, as_operator: Browser
+) -> None:
+    redis_clean.client.mset({"cart": "v", "other": SECRET})
+    limited(cache, redis_clean, "~cart", "+@all")
+    page = get(as_operator(alice), f"{LIST}?layout=list&key={ref(b'other')}")
+    assert page.count("not permitted") >= 3
+    assert "~*" in page
+    assert '<span class="type">string</span>' in page
+
+
+def test_the_rule_of_the_handbook_suffices(
+    redis_clean: RedisServer, cache: Server, alice: Operator, as_operator: Browser
+) -> None:
+    rule = re.search(r"`ACL SETUSER console (on [^`]+)`", HANDBOOK.read_text())
+    assert rule
+    limited(cache, redis_clean, *rule.group(1).replace(">…", "").split())
+    client = as_operator(alice)
+    for kind, address in every_type(redis_clean):
+        page = get(client, f"{address}?show=1")
+        assert SECRET in page, kind
+        assert "may not" not in text(page), kind
+    assert "not permitted" not in get(client, f"{LIST}?layout=list")
 
 
 def test_no_inline_code_in_any_state(
