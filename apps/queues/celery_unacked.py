@@ -112,7 +112,10 @@ _Parts = tuple[Message, bytes, bytes]
 def _parts(raw: bytes) -> _Parts | None:
     """kombu stores [message, exchange, routing key] as JSON. What is not that is counted as not opened."""
     try:
-        whole, exchange, routing_key = json.loads(raw)
+        parts = json.loads(raw)
+        if not isinstance(parts, list):
+            return None
+        whole, exchange, routing_key = parts
         message = celery_messages.parse(json.dumps(whole).encode("utf-8", "surrogatepass"))
     except (ValueError, TypeError, RecursionError):
         return None
