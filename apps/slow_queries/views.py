@@ -15,7 +15,7 @@ from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
 from apps.slow_queries import words
 from apps.slow_queries.reads.commands import command_statistics, latency
-from apps.slow_queries.reads.slowlog import grouped, slow_log
+from apps.slow_queries.reads.slowlog import Entry, SlowLog, grouped, slow_log
 from apps.slow_queries.reads.statements import (
     Order,
     StatementFigures,
@@ -28,6 +28,7 @@ from apps.slow_queries.reads.statements import (
 
 ORDER_TITLES = {Order.TIME: "By time", Order.MEAN: "By mean", Order.CALLS: "By calls"}
 COMMANDS_SHOWN = 40
+ENTRIES_SHOWN = 30
 BIGGEST_ID = 2**63
 
 
@@ -56,6 +57,7 @@ def _slow_log(request: HttpRequest, server: Server, seen: Look, target: Callable
         "look": seen,
         "log": log,
         "groups": groups,
+        "entries": _entries(log, everything=request.GET.get("all") == "1"),
         "heading": heading,
         "band": words.band(group.share_ratio for group in groups),
         "latency": read_panel(lambda: latency(target())),
@@ -63,6 +65,11 @@ def _slow_log(request: HttpRequest, server: Server, seen: Look, target: Callable
         "commands_shown": COMMANDS_SHOWN,
     }
     return render(request, _template(request, "slow_queries/redis.html", "slow-log"), context)
+
+
+def _entries(log: Panel[SlowLog], *, everything: bool) -> tuple[Entry, ...]:
+    entries = log.value.entries if log.value else ()
+    return entries if everything else entries[:ENTRIES_SHOWN]
 
 
 def _statements(request: HttpRequest, server: Server, seen: Look, target: Callable[[], Target]) -> HttpResponse:
@@ -102,6 +109,7 @@ def one(request: HttpRequest, server: Server, queryid: str) -> HttpResponse:
         "queryid": number,
         "rows": rows,
         "first": rows[0] if rows else None,
+        "heading": words.statement_heading(rows),
         "calls_count": sum(row.calls_count for row in rows),
         "total_s": sum(row.run_s + row.plan_s for row in rows),
         "rows_count": sum(row.rows_count for row in rows),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from apps.engine import units
 from apps.slow_queries.reads.slowlog import Group, SlowLog
-from apps.slow_queries.reads.statements import Order, StatementFigures, Statements
+from apps.slow_queries.reads.statements import Order, StatementFigures, StatementRow, Statements
 
 LARGE_SHARE = 0.2
 ENOUGH_CALLS = 20
@@ -59,6 +59,13 @@ def statements_heading(found: Statements, order: Order) -> str:
     if first.share_ratio >= LARGE_SHARE:
         return f"One statement takes {units.share(first.share_ratio)} % of all time"
     return f"No statement takes more than {units.share(first.share_ratio)} % of all time"
+
+
+def statement_heading(rows: Sequence[StatementRow]) -> str:
+    if not rows:
+        return "This statement cannot be told"
+    calls, total_s = sum(row.calls_count for row in rows), sum(row.run_s + row.plan_s for row in rows)
+    return f"{'One call' if calls == 1 else f'{calls:,} calls'} took {units.duration_text(total_s)}"
 
 
 def edge(row: StatementFigures) -> str:

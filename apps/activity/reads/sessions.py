@@ -97,6 +97,11 @@ class Wait:
     wait_s: float | None
     waits_in_all: int
 
+    @property
+    def mode_words(self) -> str:
+        """AccessExclusiveLock as AccessExclusive."""
+        return self.mode.removesuffix("Lock")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:

@@ -31,6 +31,11 @@ class Entry:
     client_name: bytes
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the log kept only the first of many arguments, so that their size is a lower bound."""
+        return len(self.words) - 1 < self.arguments_count
+
+    @property
     def is_own(self) -> bool:
         return self.client_name == b"signalbox"
 

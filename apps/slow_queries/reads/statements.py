@@ -127,6 +127,11 @@ class Statements:
         return self.rows[0].own_statements if self.rows else 0
 
     @property
+    def is_cut(self) -> bool:
+        """Whether more statements are counted than told, the console's own aside."""
+        return self.in_all_count > len(self.rows) + (0 if any(row.is_own for row in self.rows) else self.own_count)
+
+    @property
     def own_ratio(self) -> float:
         return self.rows[0].own_seconds / self.in_all_s if self.in_all_s else 0.0
 
