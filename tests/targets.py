@@ -33,7 +33,7 @@ def postgres_target(database: PostgresDatabase, *, username: str = "postgres") -
     )
 
 
-def register_redis(server: RedisServer, *, environment: str = "prod", username: str = "", password: str = "") -> Server:
+def register_redis(server: RedisServer, *, environment: str = "dev", username: str = "", password: str = "") -> Server:
     """The Redis as a registered server named `cache`."""
     row = Server.objects.create(
         key="cache", kind=Kind.REDIS, environment=environment, addresses=[{"host": str(server.socket), "port": 1}]
@@ -42,7 +42,7 @@ def register_redis(server: RedisServer, *, environment: str = "prod", username: 
     return row
 
 
-def register_postgres(database: PostgresDatabase, *, environment: str = "prod", username: str = "postgres") -> Server:
+def register_postgres(database: PostgresDatabase, *, environment: str = "dev", username: str = "postgres") -> Server:
     """The database as a registered server named `shop`."""
     address = {"host": str(database.server.socket_dir), "port": database.server.port}
     row = Server.objects.create(

@@ -47,7 +47,7 @@ def test_values_are_shown_to_who_may_see_data(redis_clean: RedisServer, alice: O
     assert "\u202e" not in page
 
 
-@pytest.mark.parametrize("environment", ["dev", "prod"])
+@pytest.mark.parametrize("environment", ["dev", "staging"])
 def test_values_stay_masked_for_a_viewer(
     redis_clean: RedisServer, bob: Operator, as_operator: SignIn, environment: str
 ) -> None:
