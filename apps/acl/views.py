@@ -1,10 +1,169 @@
+"""Who may do what on one server: the users of a Redis, the roles of a PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from apps.acl.reads import postgres
+from apps.acl.reads import redis as acl
+from apps.acl.reads.postgres import Role, Roles
+from apps.acl.reads.rules import User, rule_words
+from apps.acl.reads.words import Sentence, describe, in_short, trouble
+from apps.engine import text
+from apps.engine.errors import EngineError, Gone
+from apps.engine.target import Address, Target
 from apps.servers.access import server_page
 from apps.servers.models import Server
+from apps.servers.panels import Panel, read_panel
 
 
 @server_page("acl.view")
 def users(request: HttpRequest, server: Server) -> HttpResponse:
-    return render(request, "acl/users.html", {"server": server})
+    target = read_panel(server.target)
+    if target.value is None:
+        return render(request, "acl/unusable.html", {"server": server, "error": target.error})
+    return _redis(request, server, target.value) if server.is_redis else _postgres(request, server, target.value)
+
+
+# -- Redis -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRow:
+    """A user in the list. `client_count` is None where it is not known."""
+
+    user: User
+    signal: str
+    reason: str
+    short: Sentence
+    client_count: int | None
+    is_me: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRow:
+    """How a further node agrees with the first: its differences, or why it could not be asked."""
+
+    address: Address
+    differences: tuple[acl.Difference, ...]
+    error: EngineError | None
+
+
+def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse:
+    addresses = server.address_list()
+    address = next((a for a in addresses if str(a) == request.GET.get("node")), addresses[0])
+    listed = read_panel(lambda: acl.users(target, address=address))
+    rows = _user_rows(listed.value) if listed.value else ()
+    name = _asked_user(request, rows)
+    context: dict[str, Any] = {
+        "server": server,
+        "addresses": addresses,
+        "address": address,
+        "listed": listed,
+        "rows": rows,
+        "denied": read_panel(lambda: acl.denials(target, address=address)),
+        "nodes": _other_nodes(target, addresses, address, listed),
+        "worst": [row for row in rows if row.signal in ("crit", "warn")],
+        "picked": name,
+    }
+    if name is not None:
+        picked = read_panel(lambda: acl.user(target, name=name, address=address))
+        context |= {"chosen": picked, "picked_row": next((row for row in rows if row.user.name == name), None)}
+        if picked.value:
+            context |= {"sentences": describe(picked.value), "rule": rule_words(picked.value)}
+    return render(request, "acl/redis.html", context)
+
+
+def _asked_user(request: HttpRequest, rows: tuple[UserRow, ...]) -> bytes | None:
+    """The user of the address, or the one that is worst. A ref that nobody made names no user: b"" is none."""
+    asked = request.GET.get("user")
+    if asked is None:
+        return rows[0].user.name if rows else None
+    try:
+        return text.unref(asked)
+    except Gone:
+        return b""
+
+
+def _user_rows(listed: acl.Users) -> tuple[UserRow, ...]:
+    return tuple(
+        UserRow(
+            user=user,
+            signal=trouble(user)[0],
+            reason=trouble(user)[1],
+            short=in_short(user),
+            client_count=listed.clients_of(user),
+            is_me=user.name == listed.me,
+        )
+        for user in listed.users
+    )
+
+
+def _other_nodes(
+    target: Target, addresses: tuple[Address, ...], seen: Address, listed: Panel[acl.Users]
+) -> tuple[NodeRow, ...]:
+    """Every other node against the one that is shown. Cost: one read a node, and only where the first could be read."""
+    if listed.value is None:
+        return ()
+    found = []
+    for address in addresses:
+        if address != seen:
+            panel = read_panel(lambda address=address: acl.users(target, address=address))  # type: ignore[misc]
+            differs = acl.differences(listed.value.users, panel.value.users) if panel.value else ()
+            found.append(NodeRow(address=address, differences=differs, error=panel.error))
+    return tuple(found)
+
+
+# -- PostgreSQL --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRow:
+    role: Role
+    signal: str
+    reason: str
+    password: str | None
+    parents: tuple[Role, ...]
+
+
+def _postgres(request: HttpRequest, server: Server, target: Target) -> HttpResponse:
+    panel = read_panel(lambda: postgres.roles(target))
+    context: dict[str, Any] = {"server": server, "panel": panel, "address": server.address_list()[0]}
+    if panel.value:
+        rows = _role_rows(panel.value)
+        asked = request.GET.get("role")
+        chosen = panel.value.named(asked) if asked is not None else rows[0].role if rows else None
+        context |= {"rows": rows, "asked": asked, "worst": [row for row in rows if row.signal in ("crit", "warn")]}
+        if chosen:
+            context |= _role_detail(panel.value, chosen)
+    return render(request, "acl/postgres.html", context)
+
+
+def _role_rows(roles: Roles) -> tuple[RoleRow, ...]:
+    return tuple(
+        RoleRow(
+            role=role,
+            signal=roles.trouble(role)[0],
+            reason=roles.trouble(role)[1],
+            password=roles.password_of(role),
+            parents=tuple(branch.role for branch in roles.granted_to(role) if branch.depth == 1),
+        )
+        for role in roles.worst_first()
+    )
+
+
+def _role_detail(roles: Roles, role: Role) -> dict[str, Any]:
+    signal, reason = roles.trouble(role)
+    return {
+        "chosen": role,
+        "signal": signal,
+        "reason": reason,
+        "password": roles.password_of(role),
+        "knows_passwords": roles.passwords is not None,
+        "granted": roles.granted_to(role),
+        "members": roles.members_of(role),
+    }

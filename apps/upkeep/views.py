@@ -27,7 +27,8 @@ def upkeep(request: HttpRequest, server: Server) -> HttpResponse:
 
 def asked_panel(request: HttpRequest, questions: Questions) -> str:
     """The panel that htmx asks for, or "" for the whole page."""
-    wanted = str(request.htmx.target or "") if request.htmx else ""
+    asked = getattr(request, "htmx", None)
+    wanted = str(asked.target or "") if asked else ""
     return wanted if wanted in questions else ""
 
 
@@ -58,7 +59,8 @@ def _remarks(name: str, value: Any, roles: frozenset[str]) -> Iterable[Remark]:
     """What a panel has to say in the heading."""
     match name:
         case "upkeep_node":
-            return value.remarks(roles)
+            found: Iterable[Remark] = value.remarks(roles)
+            return found
         case "upkeep_databases":
             return tables.age_remarks(value)
         case "upkeep_archiver":
