@@ -1,0 +1,1 @@
+"""Questions about backups: which programs are at hand, which fit a server, and where the files would go."""

@@ -1,0 +1,104 @@
+"""Backups, as far as they go: which programs fit which server, and pages that promise nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import Operator
+from apps.backups.reads.programs import Program, fit_postgres, fit_redis, programs
+from apps.backups.reads.store import store_of
+from apps.servers.models import Server
+from tests.real_servers import PostgresDatabase, RedisServer
+
+AsOperator = Callable[[Operator], Client]
+Register = Callable[..., Server]
+
+
+def dump(*version: int) -> Program:
+    return Program(name="pg_dump", path=Path("/somewhere/pg_dump"), version=version)
+
+
+def test_the_oldest_pg_dump_that_is_new_enough_fits() -> None:
+    found = (dump(15, 3), dump(18, 1), dump(16, 4))
+    fit = fit_postgres(found, major=16)
+    assert fit.program == dump(16, 4)
+    assert fit_postgres(found, major=17).program == dump(18, 1)
+
+
+def test_a_server_newer_than_every_pg_dump_says_so() -> None:
+    fit = fit_postgres((dump(15, 3),), major=18)
+    assert not fit.fits
+    assert "15.3" in fit.reason
+    assert "18 or newer" in fit.reason
+    assert "no pg_dump" in fit_postgres((), major=18).reason
+
+
+def test_an_older_server_cannot_prove_a_newer_rdb() -> None:
+    found = (Program(name="redis-server", path=Path("/x/redis-server"), version=(7, 0, 15)),)
+    assert fit_redis(found, version=(6, 2, 14)).fits
+    assert fit_redis(found, version=(7, 0, 99)).fits
+    assert not fit_redis(found, version=(7, 2, 0)).fits
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs a redis-server in PATH")
+def test_programs_of_this_machine_are_found_with_their_versions() -> None:
+    names = {program.name: program for program in programs()}
+    assert names["redis-server"].version >= (6, 0)
+
+
+def test_a_program_that_does_not_run_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("pg_dump", "#!/bin/sh\nexit 3\n"), ("psql", "not a program")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not [program for program in programs() if program.path.parent == tmp_path]
+
+
+def test_looking_for_room_makes_no_folder(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "not" / "there")
+    assert store.free_bytes > 0
+    assert store.is_writable
+    assert not store.exists
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fleet_says_that_nothing_is_backed_up(
+    redis_clean: RedisServer, registered_redis: Register, postgres_database: PostgresDatabase,
+    registered_postgres: Register, bob: Operator, charlie: Operator, as_operator: AsOperator,
+) -> None:  # fmt: skip
+    registered_redis(redis_clean)
+    registered_postgres(postgres_database)
+    Server.objects.create(key="lost", kind="redis", environment="dev", addresses=[{"host": "/nowhere", "port": 0}])
+    page = as_operator(bob).get("/backups/").content.decode()
+    assert "cannot take backups yet" in page
+    assert f"Redis {'.'.join(map(str, redis_clean.version))}" in page
+    assert "reads PostgreSQL" in page or "needs version" in page
+    assert "cannot be reached" in page
+    assert "<button" not in page.split('id="content"')[1]
+    assert "lost" not in as_operator(charlie).get("/backups/").content.decode()
+
+
+def test_a_server_page_says_what_a_backup_will_need(
+    each_postgres: PostgresDatabase,
+    registered_postgres: Register,
+    bob: Operator,
+    charlie: Operator,
+    as_operator: AsOperator,
+) -> None:
+    registered_postgres(each_postgres)
+    page = as_operator(bob).get("/servers/orders/backups/").content.decode()
+    assert f"PostgreSQL {each_postgres.server.version[0]}" in page
+    assert "pg_read_all_data" in page
+    assert as_operator(charlie).get("/servers/orders/backups/").status_code == 404
+
+
+def test_a_stopped_server_still_has_its_page(db: None, bob: Operator, as_operator: AsOperator) -> None:
+    Server.objects.create(key="gone", kind="postgres", environment="dev", addresses=[{"host": "/nowhere", "port": 1}])
+    answer = as_operator(bob).get("/servers/gone/backups/")
+    assert answer.status_code == 200
+    assert b"cannot be reached" in answer.content
