@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,11 +16,14 @@ from apps.acl.reads.postgres import Role, Roles
 from apps.acl.reads.rules import User, rule_words
 from apps.acl.reads.words import Sentence, describe, in_short, trouble
 from apps.engine import text
-from apps.engine.errors import EngineError, Gone
+from apps.engine.errors import EngineError, Gone, Unreachable
 from apps.engine.target import Address, Target
 from apps.servers.access import server_page
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
+
+AT_ONCE = 8
+Value = TypeVar("Value")
 
 
 @server_page("acl.view")
@@ -65,13 +70,13 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
         "address": address,
         "listed": listed,
         "rows": rows,
-        "denied": read_panel(lambda: acl.denials(target, address=address)),
+        "denied": _unless_unreachable(listed, lambda: acl.denials(target, address=address)),
         "nodes": _other_nodes(target, addresses, address, listed),
         "worst": [row for row in rows if row.signal in ("crit", "warn")],
         "picked": name,
     }
     if name is not None:
-        picked = read_panel(lambda: acl.user(target, name=name, address=address))
+        picked = _unless_unreachable(listed, lambda: acl.user(target, name=name, address=address))
         context |= {"chosen": picked, "picked_row": next((row for row in rows if row.user.name == name), None)}
         if picked.value:
             context |= {"sentences": describe(picked.value), "rule": rule_words(picked.value)}
@@ -106,16 +111,24 @@ def _user_rows(listed: acl.Users) -> tuple[UserRow, ...]:
 def _other_nodes(
     target: Target, addresses: tuple[Address, ...], seen: Address, listed: Panel[acl.Users]
 ) -> tuple[NodeRow, ...]:
-    """Every other node against the one that is shown. Cost: one read a node, and only where the first could be read."""
+    """Every other node against the one that is shown. Cost: one read a node, eight at once."""
     if listed.value is None:
         return ()
-    found = []
-    for address in addresses:
-        if address != seen:
-            panel = read_panel(lambda address=address: acl.users(target, address=address))  # type: ignore[misc]
-            differs = acl.differences(listed.value.users, panel.value.users) if panel.value else ()
-            found.append(NodeRow(address=address, differences=differs, error=panel.error))
-    return tuple(found)
+    others = [address for address in addresses if address != seen]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        panels = list(pool.map(lambda address: read_panel(lambda: acl.users(target, address=address)), others))
+    first = listed.value.users
+    return tuple(
+        NodeRow(address=address, differences=acl.differences(first, p.value.users) if p.value else (), error=p.error)
+        for address, p in zip(others, panels, strict=True)
+    )
+
+
+def _unless_unreachable(first: Panel[Any], question: Callable[[], Value]) -> Panel[Value]:
+    """A node that did not answer the first question is not asked a second one: the page waits once."""
+    if isinstance(first.error, Unreachable):
+        return Panel(value=None, error=first.error, took_s=0.0)
+    return read_panel(question)
 
 
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------

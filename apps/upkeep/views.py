@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.engine.errors import Gone
+from apps.engine.errors import Gone, Unreachable
 from apps.engine.target import Target
 from apps.servers.access import server_page
 from apps.servers.models import Server
@@ -18,6 +18,7 @@ from apps.upkeep.reads import redis as node
 from apps.upkeep.reads.remark import Remark, ranked, safe_name
 
 Questions = Mapping[str, Callable[[], Any]]
+STRIKES_MOST = 2
 
 
 @server_page("upkeep.view")
@@ -32,15 +33,29 @@ def asked_panel(request: HttpRequest, questions: Questions) -> str:
     return wanted if wanted in questions else ""
 
 
-def read_all(questions: Questions, only: str) -> dict[str, Panel[Any]]:
-    """Panels by name, with "_" for "-" so that templates can say them."""
+def read_all(questions: Questions, only: str, *, reach: Callable[[], Any]) -> dict[str, Panel[Any]]:
+    """Panels by name, with "_" for "-" so that templates can say them.
+
+    `reach` connects. Where it fails, or where two questions in turn were not answered in time, the rest is not asked: a
+    server that hangs costs its page two time-outs, not ten.
+    """
     asked = {only: questions[only]} if only else questions
-    return {name.replace("-", "_"): read_panel(question) for name, question in asked.items()}
+    failed = read_panel(reach)
+    strikes_count = 0 if failed.ok else STRIKES_MOST
+    panels: dict[str, Panel[Any]] = {}
+    for name, question in asked.items():
+        panel = failed if strikes_count >= STRIKES_MOST else read_panel(question)
+        if isinstance(panel.error, Unreachable):
+            failed, strikes_count = panel, strikes_count + 1
+        panels[name.replace("-", "_")] = panel
+    return panels
 
 
-def _page(request: HttpRequest, template: str, questions: Questions, context: dict[str, Any]) -> HttpResponse:
+def _page(
+    request: HttpRequest, template: str, questions: Questions, context: dict[str, Any], *, reach: Callable[[], Any]
+) -> HttpResponse:
     only = asked_panel(request, questions)
-    context |= {"panels": read_all(questions, only)}
+    context |= {"panels": read_all(questions, only, reach=reach)}
     if only:
         return render(request, f"{template}#{only}", context)
     return render(request, template, context | _heading(context["panels"], context["roles"]))
@@ -101,7 +116,9 @@ def _redis(request: HttpRequest, server: Server) -> HttpResponse:
         "upkeep-report": lambda: node.memory_report(server.target(), address=address),
     }
     context = {"server": server, "roles": roles, "addresses": addresses, "address": address}
-    return _page(request, "upkeep/redis.html", questions, context)
+    return _page(
+        request, "upkeep/redis.html", questions, context, reach=lambda: node.reach(server.target(), address=address)
+    )
 
 
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
@@ -118,8 +135,9 @@ def _postgres(request: HttpRequest, server: Server) -> HttpResponse:
     }
     if target.value is None:
         return render(request, "upkeep/unusable.html", context | {"error": target.error})
-    questions = _of_cluster(target.value) | _of_database(target.value, database)
-    return _page(request, "upkeep/postgres.html", questions, context)
+    reachable = target.value
+    questions = _of_cluster(reachable) | _of_database(reachable, database)
+    return _page(request, "upkeep/postgres.html", questions, context, reach=lambda: tables.reach(reachable))
 
 
 def _of_cluster(target: Target) -> dict[str, Callable[[], Any]]:
@@ -134,8 +152,7 @@ def _of_cluster(target: Target) -> dict[str, Callable[[], Any]]:
 def _of_database(target: Target, database: str) -> dict[str, Callable[[], Any]]:
     """Questions that are asked inside one database. A name that no server could have is not sent to one."""
     if len(database.encode()) > 63 or "\0" in database:
-        raise_gone = _gone
-        return {f"upkeep-{name}": raise_gone for name in ("tables", "indexes", "sequences", "oldest", "vacuums")}
+        return {f"upkeep-{name}": _gone for name in ("tables", "indexes", "sequences", "oldest", "vacuums")}
     return {
         "upkeep-tables": lambda: tables.tables(target, database=database),
         "upkeep-indexes": lambda: indexes.index_review(target, database=database),

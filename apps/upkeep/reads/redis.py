@@ -121,6 +121,15 @@ class RedisNodeState:
         return ranked(found)
 
 
+def reach(target: Target, *, address: Address | None = None) -> None:
+    """Connect, and keep the connection for the questions that follow. Cost: nothing where one is idle.
+
+    Errors: those of redis_node. Source: no command.
+    """
+    with redis_node(target, address=address):
+        pass
+
+
 def node_state(target: Target, *, address: Address | None = None) -> RedisNodeState:
     """The state of one node, in words' reach.
 

@@ -139,6 +139,15 @@ class OldTable:
     multixact_age: int
 
 
+def reach(target: Target) -> None:
+    """Connect, and keep the session for the questions that follow. Cost: nothing where one is idle.
+
+    Errors: those of postgres_node. Source: no statement.
+    """
+    with postgres_node(target):
+        pass
+
+
 def databases(target: Target, *, address: Address | None = None) -> tuple[Database, ...]:
     """The databases of the cluster, the one that is nearest to a forced freeze first.
 
