@@ -71,8 +71,6 @@ def _choices(states: list[ServerState]) -> list[Choice]:
     ]
 
 
-
-
 def sentence(states: list[ServerState]) -> str:
     """The heading: how the fleet is, in one sentence, the worst first."""
     down = sum(s.signal == "down" for s in states)
