@@ -16,6 +16,8 @@ from apps.history.verdict import NOT_LATELY, NOT_YET, SIGNALS, WELL, Finding, fa
 from apps.servers.access import visible_servers
 from apps.servers.models import Server
 
+POLICIES = ("prod", "staging", "dev")
+
 __all__ = ["SIGNALS", "ServerState", "fleet", "state_of"]
 
 
@@ -83,10 +85,15 @@ def state_of(server: Server) -> ServerState:
 
 
 def fleet(operator: Operator) -> list[ServerState]:
-    """Every server in the operator's scope, worst first, then by name. Cost: four queries, whatever the number of servers."""
+    """Every server in the operator's scope, worst first. Cost: four queries, whatever the number of servers."""
     servers = visible_servers(operator)
     known = {row.server_id: row for row in LastKnown.objects.filter(server__in=servers).defer("raw")}
-    return sorted((_state(s, known.get(s.pk)) for s in servers), key=lambda s: (s.rank, s.server.key))
+    return sorted((_state(s, known.get(s.pk)) for s in servers), key=_worst_first)
+
+
+def _worst_first(state: ServerState) -> tuple[int, int, str]:
+    """Among equals production comes first, then by name."""
+    return state.rank, POLICIES.index(state.server.place.policy), state.server.key
 
 
 def _state(server: Server, row: LastKnown | None) -> ServerState:

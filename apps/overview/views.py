@@ -27,6 +27,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_register": may_register,
         "helpers": who_may("operators.manage", None) if not fleet.all_count and not may_register else [],
     }
-    wanted = request.htmx.target if request.htmx else ""
+    wanted = request.headers.get("HX-Target", "")
     template = "overview/overview.html#fleet" if wanted == "fleet" else "overview/overview.html"
     return render(request, template, context)

@@ -39,5 +39,5 @@ def frame_of(operator: Operator, *, key: str, app: str) -> dict[str, Any]:
         "server_state": in_hand,
         "frame_sections": list(sections(in_hand.server, operator)) if in_hand else [],
         "frame_app": app,
-        "frame_demo": any(state.server.is_demo for state in states),
+        "frame_demo": in_hand.server.is_demo if in_hand else bool(states) and all(s.server.is_demo for s in states),
     }

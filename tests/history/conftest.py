@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.servers.models import Server
-from tests.real_servers import SUPERUSER, PostgresServer, RedisServer
+from tests.real_servers import PostgresServer, RedisServer
 
 
 def register(key: str, kind: str, host: str, port: int, **fields: Any) -> Server:
@@ -27,4 +27,6 @@ def register_redis(redis: RedisServer, key: str = "orders-cache", **fields: Any)
 
 
 def register_postgres(postgres: PostgresServer, key: str = "orders-db", **fields: Any) -> Server:
-    return register(key, "postgres", str(postgres.socket_dir), postgres.port, **{"username": SUPERUSER, **fields})
+    return register(
+        key, "postgres", str(postgres.socket_dir), postgres.port, **{"username": postgres.admin_user, **fields}
+    )

@@ -11,11 +11,13 @@ from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from apps.accounts.models import Operator
+from apps.accounts.models import Operator, Role
 from apps.servers.models import Server
+from tests.conftest import grant
 from tests.shell.markup import forbidden
 
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
+OURS = str(settings.BASE_DIR)
 UNESCAPED = re.compile(r"\|\s*safe\b|\|\s*safeseq\b|mark_safe|autoescape\s+off")
 
 
@@ -60,7 +62,11 @@ def test_a_page_has_nothing_inline_even_when_its_server_is_dead(
         pytest.skip("seen once already")
     address = {"host": "127.0.0.1", "port": refusing_port}
     Server.objects.create(key="dead", kind=kind, environment="dev", addresses=[address])
+    grant(alice, Role.ADMIN)
     answer = as_operator(alice).get(route.replace("<slug:key>", "dead"))
+    foreign = [t.origin.name for t in answer.templates if t.origin and not str(t.origin.name).startswith(OURS)]
+    if any(name.endswith(".html") and "/forms/" not in name for name in foreign):
+        pytest.skip(f"not a page of ours: {foreign[0]}")
     assert answer.status_code in (200, 302, 403, 404, 405)
     assert forbidden(answer.content.decode()) == []
     policy = answer.headers["Content-Security-Policy"]

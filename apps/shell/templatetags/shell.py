@@ -6,7 +6,7 @@ Everything goes through format_html: what came from a server is escaped here, in
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from django import template
 from django.conf import settings
@@ -18,6 +18,8 @@ from django.utils.safestring import SafeString
 from apps.engine import text, units
 
 register = template.Library()
+# A figure, or that there is none: None, and the empty text that a template makes of a name that is not there.
+Figure: TypeAlias = float | Literal[""] | None
 
 
 @register.simple_tag
@@ -66,52 +68,54 @@ def unknown(why: str = "The server did not say.") -> SafeString:
 
 
 @register.filter
-def bytes_iec(value: float | None) -> SafeString:
+def bytes_iec(value: Figure) -> SafeString:
     """Memory: 1536 as 1.5 KiB."""
-    return unknown() if value is None else _figure(*units.memory(value))
+    return unknown() if value is None or value == "" else _figure(*units.memory(value))
 
 
 @register.filter
-def bytes_si(value: float | None) -> SafeString:
+def bytes_si(value: Figure) -> SafeString:
     """Disks and files: 1500000 as 1.5 MB."""
-    return unknown() if value is None else _figure(*units.disk(value))
+    return unknown() if value is None or value == "" else _figure(*units.disk(value))
 
 
 @register.filter
-def count(value: float | None, unit: str = "") -> SafeString:
+def count(value: Figure, unit: str = "") -> SafeString:
     """{{ n|count:"keys" }}: 2,134,880 keys; without a unit where the table's head says it."""
-    if value is None:
+    if value is None or value == "":
         return unknown()
     return _figure(units.count(value), unit) if unit else format_html("{}", units.count(value))
 
 
 @register.filter
-def percent(ratio: float | None) -> SafeString:
+def percent(ratio: Figure) -> SafeString:
     """0.941 as 94.1 %."""
-    return unknown() if ratio is None else _figure(units.share(ratio), "%")
+    return unknown() if ratio is None or ratio == "" else _figure(units.share(ratio), "%")
 
 
 @register.filter
-def duration(seconds: float | None) -> SafeString:
+def duration(seconds: Figure) -> SafeString:
     """3725 as 1 h 2 min."""
-    if seconds is None:
+    if seconds is None or seconds == "":
         return unknown()
+    if seconds == 0:
+        return _figure("0", "s")
     return format_html_join(" ", '{}<span class="u">{}</span>', units.duration(float(seconds)))
 
 
 @register.filter
-def rate(value: float | None, unit: str = "/s") -> SafeString:
+def rate(value: Figure, unit: str = "/s") -> SafeString:
     """{{ 18400|rate:"ops/s" }}: 18.4 k ops/s."""
-    if value is None:
+    if value is None or value == "":
         return unknown("Two samples of one run make a rate; there is only one yet.")
     figure, prefix = units.rate(value)
     return _figure(figure, f"{prefix} {unit}".strip())
 
 
 @register.simple_tag
-def used_of(used: float | None, room: float | None, is_memory: bool = True) -> SafeString:
+def used_of(used: Figure, room: Figure, is_memory: bool = True) -> SafeString:
     """21.9 / 24 GiB; with two units where they differ, and without a limit where there is none."""
-    if used is None:
+    if used is None or used == "":
         return unknown()
     shown = units.memory if is_memory else units.disk
     figure, unit = shown(used)
@@ -127,14 +131,17 @@ def ago(at: datetime | None) -> SafeString:
     if at is None:
         return unknown("Not seen yet.")
     seconds = (timezone.now() - at).total_seconds()
-    words = (
-        "now"
-        if abs(seconds) < 1
-        else f"{units.duration_text(seconds)} ago"
-        if seconds > 0
-        else f"in {units.duration_text(-seconds)}"
-    )
+    whole = _coarse(abs(seconds))
+    words = "now" if abs(seconds) < 1 else f"{whole} ago" if seconds > 0 else f"in {whole}"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.astimezone(UTC).isoformat(), utc(at), words)
+
+
+def _coarse(seconds: float) -> str:
+    """4 min for 245 s, 1 h 50 min for 6600 s: the second unit only while the first says little."""
+    if seconds < 60:
+        return f"{int(seconds)} s"
+    parts = units.duration(seconds)[: 2 if seconds >= 3600 else 1]
+    return " ".join(f"{figure} {unit}" for figure, unit in (parts if int(parts[0][0]) < 3 else parts[:1]))
 
 
 @register.filter
@@ -183,9 +190,9 @@ def ref(raw: bytes | str) -> str:
 
 
 @register.simple_tag
-def bar(ratio: float | None, kind: str = "", mark: float | None = None, classes: str = "") -> SafeString:
+def bar(ratio: Figure, kind: str = "", mark: float | None = None, classes: str = "") -> SafeString:
     """A share as a bar: kind "" warn crit ok accent s1..s6; mark is a threshold. Widths are SVG attributes."""
-    if ratio is None:
+    if ratio is None or ratio == "":
         return format_html("")
     width = f"{min(max(ratio, 0), 1) * 100:.1f}%"
     fill = f"fill-{kind}" if kind else "fill"
