@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,13 @@ class Tab:
         self.page.wait_for_load_state("load")
         return answer
 
+    def until(self, expression: str, *, timeout_s: float = 5.0) -> None:
+        """Wait until an expression is true in the page. (The driver's own waiting needs eval, which the policy forbids.)"""
+        ends_at = time.monotonic() + timeout_s
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < ends_at, f"not within {timeout_s:g} s: {expression}"
+            self.page.wait_for_timeout(50)
+
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector))
 
@@ -46,14 +54,19 @@ def program() -> str | None:
     return os.environ.get("CHROMIUM") or next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A running Chromium. Skips where the machine has none (CHROMIUM=/path names another)."""
+    """A running Chromium. Skips where the machine has none (CHROMIUM=/path names another).
+
+    The driver keeps an event loop in this thread, in which Django would refuse to ask its database: allowed for as long as it
+    runs, and it runs for one module only, so that no other test is any the wiser.
+    """
     path = program()
     if path is None:
         pytest.skip(f"no Chromium among {', '.join(PROGRAMS)}: not looked at in a browser")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
+    with pytest.MonkeyPatch.context() as patch, playwright.sync_playwright() as driver:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = driver.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
             yield browser
@@ -65,10 +78,8 @@ OpenTab = Callable[..., Tab]
 
 
 @pytest.fixture
-def open_tab(chromium: Any, live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenTab]:
+def open_tab(chromium: Any, live_server: Any) -> Iterator[OpenTab]:
     """`open_tab(alice, width=390, scheme="dark", javascript=False)`: a tab signed in as this operator."""
-    # the driver keeps an event loop in this thread, in which Django would refuse to ask its database
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     contexts = []
 
     def opened(

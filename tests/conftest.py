@@ -9,7 +9,7 @@ from django.test import Client
 
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 
-pytest_plugins = ["tests.real_servers", "tests.network"]
+pytest_plugins = ["tests.real_servers", "tests.network", "tests.browser"]
 
 PASSWORD = "a long enough passphrase"
 
