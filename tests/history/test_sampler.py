@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socketserver
+import threading
 import time
 from datetime import timedelta
 from io import StringIO
@@ -48,6 +50,21 @@ def test_a_hanging_and_a_dead_server_delay_nobody(
         ("orders-cache", "well"),
         ("orders-db", "well"),
     ]
+
+
+def test_a_web_server_behind_a_redis_registration_is_named_as_such(db: None) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), _Web) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        server = register("web", "redis", *web.server_address)
+        assert sample_due().failed == ("web",)
+        web.shutdown()
+    assert (state_of(server).signal, state_of(server).reason) == ("crit", "another kind of server")
+
+
+class _Web(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(1000)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def test_a_server_that_still_hangs_is_not_asked_by_a_second_thread(hanging_server: HangingServer) -> None:

@@ -23,7 +23,7 @@ SignIn = Callable[[Operator], Client]
 
 def server(key: str, environment: str = "dev", kind: str = "redis", **fields: Any) -> Server:
     return Server.objects.create(
-        key=key, kind=kind, environment=environment, addresses=[{"host": "10.0.0.1", "port": 6379}], **fields
+        key=key, kind=kind, environment=environment, addresses=[{"host": "127.0.0.1", "port": 1}], **fields
     )
 
 

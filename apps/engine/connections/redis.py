@@ -68,7 +68,12 @@ class RedisNode:
         try:
             self._connection.send_packed_command(packed, check_health=False)
             replies = [self._one(command) for command in commands]
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+        except (
+            redis.exceptions.ConnectionError,
+            redis.exceptions.TimeoutError,
+            redis.exceptions.InvalidResponse,
+            OSError,
+        ) as error:
             self._connection.disconnect()
             raise _translated(error, self.address) from error
         if raising and isinstance(
