@@ -41,7 +41,9 @@ def set_up_factor(operator: Operator) -> Authenticator:
     return factor
 
 
-def sign_in(name: str, password: str = PASSWORD, *, client: Client | None = None, address: str = "198.51.100.7") -> Client:
+def sign_in(
+    name: str, password: str = PASSWORD, *, client: Client | None = None, address: str = "198.51.100.7"
+) -> Client:
     client = client or Client()
     client.last = client.post(  # type: ignore[attr-defined]
         "/accounts/login/", {"login": name, "password": password}, REMOTE_ADDR=address

@@ -98,7 +98,11 @@ def test_a_client_cannot_choose_its_address(settings: Any, trusted: int, forward
 
 
 def test_an_ipv6_customer_counts_as_one_address() -> None:
-    assert counted_address("2001:db8:1:2:3::4") == counted_address("2001:db8:1:2::99") != counted_address("2001:db8:1:3::99")
+    assert (
+        counted_address("2001:db8:1:2:3::4")
+        == counted_address("2001:db8:1:2::99")
+        != counted_address("2001:db8:1:3::99")
+    )
 
 
 def test_sudo_is_limited_like_a_sign_in(alice: Operator, as_operator: Any) -> None:

@@ -24,7 +24,9 @@ def test_locking_ends_every_session_at_once(bob: Operator, dana: Operator) -> No
     assert not Session.objects.filter(session_key__in=[c.session.session_key for c in clients]).exists()
 
 
-def test_a_session_that_no_list_knows_is_worth_nothing_once_locked(bob: Operator, dana: Operator, as_operator: Any) -> None:
+def test_a_session_that_no_list_knows_is_worth_nothing_once_locked(
+    bob: Operator, dana: Operator, as_operator: Any
+) -> None:
     client = as_operator(bob)
     people.lock(bob, by="dana", reason="left the company")
     assert not is_signed_in(client)
@@ -64,7 +66,9 @@ def test_presence_is_noted_once_a_minute(alice: Operator) -> None:
 
 
 @pytest.mark.parametrize(("headers", "is_person"), [({}, False), ({"HX-Request-Type": "partial"}, True)])
-def test_a_page_that_refreshes_itself_keeps_no_session_alive(alice: Operator, headers: dict[str, str], is_person: bool) -> None:
+def test_a_page_that_refreshes_itself_keeps_no_session_alive(
+    alice: Operator, headers: dict[str, str], is_person: bool
+) -> None:
     client = sign_in("alice")
     before = timezone.now() - timedelta(minutes=20)
     UserSession.objects.update(last_seen_at=before)

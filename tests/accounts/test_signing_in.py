@@ -40,13 +40,17 @@ def test_after_signing_in_one_comes_back_to_the_page_that_was_asked_for(alice: O
     assert client.post(asked["Location"], page)["Location"] == "/servers/shop/?tab=a"
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "http://localhost:9/"])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "http://localhost:9/"]
+)
 def test_after_signing_in_nobody_is_sent_to_another_site(alice: Operator, elsewhere: str) -> None:
     form = {"login": "alice", "password": "a long enough passphrase", "next": elsewhere}
     assert Client().post("/accounts/login/", form)["Location"] == "/"
 
 
-def test_the_answer_to_a_wrong_password_is_that_to_an_unknown_and_a_locked_name(alice: Operator, bob: Operator, dana: Operator) -> None:
+def test_the_answer_to_a_wrong_password_is_that_to_an_unknown_and_a_locked_name(
+    alice: Operator, bob: Operator, dana: Operator
+) -> None:
     people.lock(bob, by="dana", reason="left the company")
     answers = [
         sign_in(name, password, address=f"198.51.100.{n}").last
@@ -54,8 +58,12 @@ def test_the_answer_to_a_wrong_password_is_that_to_an_unknown_and_a_locked_name(
             [("alice", "wrong password"), ("nobody", "wrong password"), ("bob", "a long enough passphrase")]
         )
     ]
-    texts = {a.content.decode().replace(f'value="{n}"', "") for a, n in zip(answers, ("alice", "nobody", "bob"), strict=True)}
-    texts = {text[text.index("notice-crit") : text.index("</footer>")].split("csrfmiddlewaretoken")[0] for text in texts}
+    texts = {
+        a.content.decode().replace(f'value="{n}"', "") for a, n in zip(answers, ("alice", "nobody", "bob"), strict=True)
+    }
+    texts = {
+        text[text.index("notice-crit") : text.index("</footer>")].split("csrfmiddlewaretoken")[0] for text in texts
+    }
     assert {a.status_code for a in answers} == {200}
     assert len(texts) == 1
 
@@ -151,12 +159,19 @@ def test_setting_up_a_factor_asks_a_fresh_sign_in(alice: Operator, as_operator: 
     client = as_operator(alice)
     make_fresh(client, ago_s=301)
     asked = client.get("/accounts/2fa/totp/activate/")
-    assert (asked.status_code, asked["Location"]) == (303, "/accounts/reauthenticate/?next=%2Faccounts%2F2fa%2Ftotp%2Factivate%2F")
+    assert (asked.status_code, asked["Location"]) == (
+        303,
+        "/accounts/reauthenticate/?next=%2Faccounts%2F2fa%2Ftotp%2Factivate%2F",
+    )
 
 
 def test_changing_the_password_ends_the_other_sessions(alice: Operator) -> None:
     here, there = sign_in("alice"), sign_in("alice")
-    form = {"oldpassword": "a long enough passphrase", "password1": "quite another sentence", "password2": "quite another sentence"}
+    form = {
+        "oldpassword": "a long enough passphrase",
+        "password1": "quite another sentence",
+        "password2": "quite another sentence",
+    }
     assert here.post("/accounts/password/change/", form)["Location"] == "/operators/me/"
     assert (is_signed_in(here), is_signed_in(there)) == (True, False)
 
@@ -180,7 +195,12 @@ def test_looking_at_the_sign_out_page_signs_nobody_out(alice: Operator) -> None:
 
 def test_a_one_time_code_sets_a_password_once(charlie: Operator) -> None:
     code = people.new_code(charlie, by="dana")
-    form = {"username": "charlie", "code": code.lower().replace("-", " "), "password1": "my own long password", "password2": "my own long password"}
+    form = {
+        "username": "charlie",
+        "code": code.lower().replace("-", " "),
+        "password1": "my own long password",
+        "password2": "my own long password",
+    }
     assert Client().post("/accounts/welcome/", form)["Location"] == "/accounts/login/"
     assert is_signed_in(sign_in("charlie", "my own long password"))
     assert Client().post("/accounts/welcome/", form).status_code == 422
@@ -188,11 +208,23 @@ def test_a_one_time_code_sets_a_password_once(charlie: Operator) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"username": "bob"}, {"code": "AAAAAA-AAAAAA-AAAAAA-AAAAAA"}, {"password2": "another one than that"}, {"password1": "short", "password2": "short"}],
+    [
+        {"username": "bob"},
+        {"code": "AAAAAA-AAAAAA-AAAAAA-AAAAAA"},
+        {"password2": "another one than that"},
+        {"password1": "short", "password2": "short"},
+    ],
 )
-def test_a_code_opens_nothing_for_another_name_code_or_a_weak_password(charlie: Operator, bob: Operator, change: dict[str, str]) -> None:
+def test_a_code_opens_nothing_for_another_name_code_or_a_weak_password(
+    charlie: Operator, bob: Operator, change: dict[str, str]
+) -> None:
     code = people.new_code(charlie, by="dana")
-    form = {"username": "charlie", "code": code, "password1": "my own long password", "password2": "my own long password"}
+    form = {
+        "username": "charlie",
+        "code": code,
+        "password1": "my own long password",
+        "password2": "my own long password",
+    }
     assert Client().post("/accounts/welcome/", form | change).status_code == 422
     assert Invitation.objects.get().used_at is None
     assert is_signed_in(sign_in("charlie")), "the old password still is the password"

@@ -100,7 +100,10 @@ def test_failures_are_grouped_by_exception_and_last_frame(redis_clean: RedisServ
     run_all(redis_clean, emails)
     failures = read_failures(redis_target(redis_clean), queue_of(redis_clean, b"emails"))
     assert failures is not None
-    assert [(group.error, group.jobs_count) for group in failures.groups] == [(b"MailRefused", 2), (b"ZeroDivisionError", 1)]
+    assert [(group.error, group.jobs_count) for group in failures.groups] == [
+        (b"MailRefused", 2),
+        (b"ZeroDivisionError", 1),
+    ]
     assert b"queues/work.py:" in failures.groups[0].frame
     assert failures.failed.value == failures.looked_count == 3
 
@@ -161,7 +164,9 @@ def test_a_traceback_that_unpacks_to_a_gigabyte_is_cut(redis_clean: RedisServer,
     job = emails.enqueue(work.greet)
     bomb = base64.b64encode(zlib.compress(b"x" * 200_000_000, 9))
     redis_clean.command("XADD", f"rq:results:{job.id}", "*", "type", "2", "exc_string", bomb)
-    opened = read_job(redis_target(redis_clean), queue_of(redis_clean, b"emails"), state="ready", job=job.id.encode(), start="")
+    opened = read_job(
+        redis_target(redis_clean), queue_of(redis_clean, b"emails"), state="ready", job=job.id.encode(), start=""
+    )
     assert opened.traceback_cut
     assert len(opened.traceback) <= 256 * 1024
 
@@ -210,7 +215,9 @@ def test_a_job_of_another_queue_does_not_open_here(redis_clean: RedisServer, ema
     emails.enqueue(work.greet)
     other = RqQueue("reports", connection=redis_clean.client).enqueue(work.greet)
     with pytest.raises(Gone):
-        read_job(redis_target(redis_clean), queue_of(redis_clean, b"emails"), state="ready", job=other.id.encode(), start="")
+        read_job(
+            redis_target(redis_clean), queue_of(redis_clean, b"emails"), state="ready", job=other.id.encode(), start=""
+        )
 
 
 def test_names_that_only_look_like_rq_are_no_proof(redis_clean: RedisServer) -> None:

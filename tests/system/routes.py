@@ -47,7 +47,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "adapter": "outbox",
         "ref": Queue(adapter="outbox", framework="outbox", name=b"outbox_event", part=b"public", database="").ref,
     },
-    "slow_queries:statement": {"queryid": "1"},
     "slow_queries:statement": {"queryid": "-1"},
 }
 

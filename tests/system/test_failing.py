@@ -21,7 +21,8 @@ IN_TIME_S = 8.0
 
 
 def pages(kind: str) -> list[Route]:
-    return [r for r in server_pages(kind) if r.permission != "backups.view"]
+    """All that ask the server: not the list of backups, nor what the last probe found."""
+    return [r for r in server_pages(kind) if r.name not in ("backups:server", "servers:capabilities")]
 
 
 def broken(kind: str, host: str, port: int) -> Server:

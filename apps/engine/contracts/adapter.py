@@ -110,6 +110,10 @@ class Found:
     keys: tuple[bytes, ...] = ()
 
 
+# A URL of 4 kB passes every proxy.
+MOST_ADDRESS_BYTES = 2048
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """One backlog. `name` is what people call it; `part` tells apart what shares a name (the group of a stream)."""
@@ -120,6 +124,11 @@ class Queue:
     name: bytes
     part: bytes = b""
     prefix: bytes = b""
+
+    @property
+    def is_addressable(self) -> bool:
+        """Whether its name fits into a URL. Longer names are listed, and cannot be opened."""
+        return len(self.name) + len(self.part) + len(self.prefix) <= MOST_ADDRESS_BYTES
 
     @property
     def ref(self) -> str:
