@@ -50,7 +50,7 @@ def test_a_stopped_server_is_named_on_every_page(
     broken(kind, "127.0.0.1", refusing_port)
     client = as_operator(alice)
     for route in pages(kind):
-        status, text, took_s = timed(client, route.path("broken"))
+        status, text, took_s = timed(client, route.path("broken", kind))
         assert status == 200, route.name
         assert "Connection refused by 127.0.0.1" in text or "cannot be reached" in text, route.name
         assert took_s < IN_TIME_S, route.name
@@ -64,7 +64,7 @@ def test_a_server_that_never_answers_is_waited_for_no_longer_than_agreed(
     broken(kind, "127.0.0.1", hanging_server.port)
     client = as_operator(alice)
     for route in pages(kind):
-        status, text, took_s = timed(client, route.path("broken"))
+        status, text, took_s = timed(client, route.path("broken", kind))
         assert status == 200, route.name
         assert "did not answer in time" in text, route.name
         assert took_s < IN_TIME_S, (route.name, took_s)
