@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 from apps.demo.traffic.jobs import shop
 
 
 def main(socket: str) -> None:
+    warnings.filterwarnings("ignore", message="You.re running the worker with superuser privileges")
     app = shop(f"redis+socket://{socket}")
     app.worker_main(
         [
