@@ -68,8 +68,10 @@ class StoredCache(BaseCache):
 
     def _sweep(self) -> None:
         """What has expired goes when something new comes, a slice at a time."""
-        old = self._model().objects.filter(expires_at__lte=timezone.now()).values_list("key", flat=True)
-        self._model().objects.filter(key__in=list(old[:SWEEP_MOST])).delete()
+        expired = self._model().objects.filter(expires_at__lte=timezone.now())
+        keys = list(expired.values_list("key", flat=True)[:SWEEP_MOST])
+        if keys:
+            self._model().objects.filter(key__in=keys).delete()
 
     def _model(self) -> Any:
         from apps.accounts.models import CacheEntry  # a cache is made before the models are

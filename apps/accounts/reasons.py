@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
+from apps.accounts.limits import TooManyTries
 from apps.accounts.models import Operator, ReadReason
 from apps.accounts.permissions import TABLE
 
@@ -16,10 +17,6 @@ LONGEST = 400
 MOST_AN_HOUR = 60
 
 log = structlog.get_logger(__name__)
-
-
-class TooManyReasons(Exception):
-    """More reasons in an hour than anybody writes by hand."""
 
 
 def asks_reason(permission: str) -> bool:
@@ -34,10 +31,10 @@ def reason_in_force(operator: Operator, permission: str, place_key: str) -> Read
 
 
 def give_reason(operator: Operator, *, permission: str, place_key: str, reason: str) -> ReadReason:
-    """Store and log a reason. It opens nothing by itself: the table is asked again at every read. Errors: TooManyReasons."""
+    """Store and log a reason. It opens nothing by itself: the table is asked again at every read. Errors: TooManyTries for the 61st in an hour."""
     now = timezone.now()
     if ReadReason.objects.filter(operator=operator, at__gt=now - timedelta(hours=1)).count() >= MOST_AN_HOUR:
-        raise TooManyReasons
+        raise TooManyTries(retry_after_s=3600)
     log.info("reason given", operator=operator.username, permission=permission, place=place_key, reason=reason)
     return ReadReason.objects.create(
         operator=operator, permission=permission, place_key=place_key, reason=reason, at=now, expires_at=now + IN_FORCE

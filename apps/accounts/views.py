@@ -172,19 +172,16 @@ def _by(request: HttpRequest) -> str:
 @console_page("console.use")
 @require_POST
 def give_reason(request: HttpRequest) -> HttpResponse:
-    """Store a reason and go back to the page that asked; that page asks the table again."""
+    """Store a reason and go back to the page that asked; that page asks the table again. Errors: TooManyTries."""
     form = ReadReasonForm(request.POST)
     back = same_site(request.POST.get("next", ""))
     if not form.is_valid():
         messages.error(request, f"Nothing was opened: write the reason in {reasons.SHORTEST} characters or more.")
         return HttpResponseRedirect(back)
-    try:
-        given = form.cleaned_data
-        reasons.give_reason(
-            operator_of(request), permission=given["permission"], place_key=given["place_key"], reason=given["reason"]
-        )
-    except reasons.TooManyReasons:
-        return render(request, "429.html", {"retry_after_s": 3600}, status=429, headers={"Retry-After": "3600"})
+    given = form.cleaned_data
+    reasons.give_reason(
+        operator_of(request), permission=given["permission"], place_key=given["place_key"], reason=given["reason"]
+    )
     return HttpResponseRedirect(back)
 
 
