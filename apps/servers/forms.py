@@ -213,8 +213,17 @@ class ServerForm(forms.Form):
         except NoAddress as error:
             self.add_error("addresses", str(error))
             if "@" in text or "=" in text:  # it may hold a password, which is never sent back
-                self.data = self.data.copy()
-                self.data["addresses"] = ""
+                self.data = self._without("addresses")
+
+    def _without(self, name: str) -> dict[str, Any]:
+        """What was typed, but for one field."""
+        several = ("roles",)
+        typed = {
+            each: self[each].value() if each in several else self.data.get(each)
+            for each in self.fields
+            if each in self.data
+        }
+        return typed | {name: ""}
 
     def _clean_database(self, data: dict[str, Any], kind: Kind) -> None:
         database = str(data.get("database", ""))

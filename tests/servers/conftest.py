@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,4 +87,19 @@ def tcp_postgres() -> Iterator[int]:
 @pytest.fixture
 def fresh_client(as_operator: Callable[[Operator], Client]) -> Callable[[Operator], Client]:
     """A client of an operator who signed in just now, as managing servers asks for."""
-    return as_operator
+
+    def signed_in(operator: Operator) -> Client:
+        client = as_operator(operator)
+        session = client.session
+        session["account_authentication_methods_user"] = str(operator.pk)
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+        session.save()
+        return client
+
+    return signed_in
+
+
+@pytest.fixture(autouse=True)
+def _no_second_factor(settings: Any) -> None:
+    """Second factors are tried where operators are; here every environment goes without."""
+    settings.REQUIRE_SECOND_FACTOR = False
