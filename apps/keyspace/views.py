@@ -38,35 +38,32 @@ log = structlog.get_logger(__name__)
 
 @server_page("keyspace.names", kind=Kind.REDIS)
 def keys(request: HttpRequest, server: Server) -> HttpResponse:
-    """The list, and beside it the key that `?key=` names. The fragment `key` costs no scan, the fragment `keys` opens no key."""
+    """The list, and beside it the key that `?key=` names. The pane alone, as a fragment, costs no scan."""
     form = _keys_form(request, server)
     context: dict[str, Any] = {
         "server": server,
         "may_open": _may(request, server, "keyspace.values"),
         "views": VIEWS,
         "types": TYPES,
+        "pane": _pane(request, server, form, request.GET.get("key", "")),
     }
-    fragment = _fragment(request)
-    if fragment != "keys":
-        context["pane"] = _pane(request, server, form, request.GET.get("key", ""))
-    if fragment != "key":
-        context |= _list_context(server, form)
-    return render(request, f"keyspace/keys.html#{fragment}" if fragment else "keyspace/keys.html", context)
+    if _wants_pane(request):
+        return render(request, "keyspace/keys.html#key", context)
+    return render(request, "keyspace/keys.html", context | _list_context(server, form))
 
 
 @server_page("keyspace.values", kind=Kind.REDIS)
 def opened(request: HttpRequest, server: Server, ref: str) -> HttpResponse:
     """One key alone, at an address of its own."""
-    form = _keys_form(request, server)
-    context = {"server": server, "pane": _pane(request, server, form, ref), "alone": True, "views": VIEWS}
-    return render(request, "keyspace/key.html#key" if _fragment(request) == "key" else "keyspace/key.html", context)
+    pane = _pane(request, server, _keys_form(request, server), ref)
+    context = {"server": server, "pane": pane, "alone": True, "views": VIEWS}
+    return render(request, "keyspace/key.html#key" if _wants_pane(request) else "keyspace/key.html", context)
 
 
-def _fragment(request: HttpRequest) -> str:
-    """Which panel htmx asks for: it names its target as an id, or as tag#id."""
+def _wants_pane(request: HttpRequest) -> bool:
+    """Whether htmx asks for the right side only: it names its target as an id, or as tag#id."""
     htmx = getattr(request, "htmx", None)
-    name = str(htmx.target or "").rpartition("#")[2] if htmx else ""
-    return name if name in ("key", "keys") else ""
+    return htmx is not None and str(htmx.target or "").rpartition("#")[2] == "key"
 
 
 def _may(request: HttpRequest, server: Server, permission: str) -> bool:

@@ -184,6 +184,16 @@ def test_a_viewer_of_staging_sees_names_and_opens_no_key(
     assert as_operator(bob).get(f"{LIST}{ref(b'cart')}/").status_code == 403
 
 
+def test_where_a_reason_or_a_fresh_sign_in_is_asked_nothing_is_shown_before(
+    redis_clean: RedisServer, cache: Server, alice: Operator, as_operator: Browser
+) -> None:
+    addresses = every_type(redis_clean)
+    for environment in ("staging", "prod"):
+        Server.objects.filter(key="cache").update(environment=environment)
+        for _, address in addresses:
+            assert SECRET not in as_operator(alice).get(f"{address}?show=1").content.decode()
+
+
 def test_a_postgres_has_no_keyspace(cache: Server, alice: Operator, as_operator: Browser) -> None:
     Server.objects.filter(key="cache").update(kind="postgres")
     assert as_operator(alice).get(LIST).status_code == 404
@@ -201,8 +211,8 @@ def test_opening_a_key_beside_the_list_costs_no_scan(
     assert page.strip().startswith('<section class="panel keypane keypane-open" id="key">')
     assert "<html" not in page
     assert "cmdstat_scan" not in redis_clean.client.info("commandstats")
-    listed = get(as_operator(alice), f"{LIST}?key={ref(b'cart')}", HX_Request="true", HX_Target="keys")
-    assert listed.strip().startswith('<section class="panel" id="keys">')
+    alone = get(as_operator(alice), f"{LIST}{ref(b'cart')}/", HX_Request="true", HX_Target="key")
+    assert alone.strip().startswith('<section class="panel keypane')
 
 
 # What hurts --------------------------------------------------------------------------------------------------------------
