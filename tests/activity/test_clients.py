@@ -134,3 +134,13 @@ def test_looking_disturbs_no_client(redis_clean: RedisServer, connect: Connect) 
     channels(redis_target(redis_clean))
     assert named.client_id() == before
     assert redis_clean.command("DBSIZE") == 0
+
+
+def test_the_documented_rights_are_enough(redis_clean: RedisServer) -> None:
+    rules = ("+client|setname", "+info", "+client|list", "+config|get", "+pubsub|channels", "+pubsub|numsub")
+    redis_clean.command("ACL", "SETUSER", "watcher", "on", ">pw", "&*", "-@all", *rules)
+    target = redis_target(redis_clean, username="watcher", password="pw")
+    redis_clean.command("ACL", "LOG", "RESET")
+    clients(target)
+    channels(target)
+    assert redis_clean.command("ACL", "LOG") == []

@@ -16,6 +16,7 @@ MOST_CLIENTS_SHOWN = 1_000
 MOST_CHANNELS = 1_000
 MOST_CHANNELS_SHOWN = 100
 IDLE_FOR_LONG_S = 300
+OWN_NAME = b"signalbox"
 _PAIR = re.compile(rb" (?=[a-z][a-z0-9-]*=)")
 
 
@@ -38,7 +39,11 @@ class Client:
     memory_bytes: int | None
     subscriptions_count: int
     watched_keys_count: int | None
-    is_own: bool
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of the console's own connections, which go by this name."""
+        return self.name == OWN_NAME
 
     @property
     def is_blocked(self) -> bool:
@@ -159,17 +164,11 @@ def clients(target: Target, *, address: Address | None = None) -> Clients:
     Shape: at most 10,000 clients; a server with more is not asked, since it would build the whole list in one go.
     Units: seconds, bytes. Cost: two round trips; CLIENT LIST takes some 3 ms and 0.3 MB a thousand clients.
     Errors: those of redis_node; NotPermitted without +client|list; Busy above 10,000 clients.
-    Source: INFO clients, INFO stats, CONFIG GET maxclients and timeout, CLIENT LIST, CLIENT ID.
+    Source: INFO clients, INFO stats, CONFIG GET maxclients and timeout, CLIENT LIST.
     """
     with redis_node(target, address=address) as node:
-        info, stats, most, timeout, own = node.pipeline(
-            [
-                ("INFO", "clients"),
-                ("INFO", "stats"),
-                ("CONFIG", "GET", "maxclients"),
-                ("CONFIG", "GET", "timeout"),
-                ("CLIENT", "ID"),
-            ]
+        info, stats, most, timeout = node.pipeline(
+            [("INFO", "clients"), ("INFO", "stats"), ("CONFIG", "GET", "maxclients"), ("CONFIG", "GET", "timeout")]
         )
         connected = _figure(info, b"connected_clients")
         if connected is not None and connected > MOST_CLIENTS_READ:
@@ -179,9 +178,8 @@ def clients(target: Target, *, address: Address | None = None) -> Clients:
             )
         listed = bytes(node.command("CLIENT", "LIST"))
         sent = node.sent
-    own_id = -1 if isinstance(own, EngineError) else int(own)
     return Clients(
-        clients=tuple(_client(line, own_id) for line in listed.splitlines() if line),
+        clients=tuple(_client(line) for line in listed.splitlines() if line),
         limit_count=_figure(info, b"maxclients") or _setting(most),
         rejected_count=_figure(stats, b"rejected_connections"),
         timeout_s=_setting(timeout),
@@ -231,7 +229,7 @@ def _group(user: bytes, name: bytes, some: list[Client]) -> ClientGroup:
     )
 
 
-def _client(line: bytes, own_id: int) -> Client:
+def _client(line: bytes) -> Client:
     pairs = (pair.partition(b"=") for pair in _PAIR.split(line))
     told = {key: value for key, _, value in pairs}
     library, version = told.get(b"lib-name", b""), told.get(b"lib-ver", b"")
@@ -251,7 +249,6 @@ def _client(line: bytes, own_id: int) -> Client:
         memory_bytes=_number(told, b"tot-mem") if b"tot-mem" in told else None,
         subscriptions_count=_number(told, b"sub") + _number(told, b"psub") + _number(told, b"ssub"),
         watched_keys_count=_number(told, b"watch") if b"watch" in told else None,
-        is_own=_number(told, b"id") == own_id,
     )
 
 

@@ -78,8 +78,8 @@ class SlowLog:
 
     @property
     def span_s(self) -> float:
-        """From the oldest entry that was read until now."""
-        return (self.read_at - self.entries[-1].at).total_seconds() if self.entries else 0.0
+        """From the oldest entry that was read until now; the clocks of server and console may differ, so never negative."""
+        return max((self.read_at - self.entries[-1].at).total_seconds(), 0.0) if self.entries else 0.0
 
     @property
     def total_s(self) -> float:
@@ -116,13 +116,13 @@ class Group:
 def slow_log(target: Target, *, address: Address | None = None) -> SlowLog:
     """The slow log of one node.
 
-    Shape: at most 128 entries, newest first. Units: seconds, bytes. Cost: one round trip of four commands; the server keeps
+    Shape: at most 128 entries, newest first. Units: seconds, bytes. Cost: one round trip of three commands; the server keeps
     at most 32 words of 128 bytes of each command. Errors: those of redis_node; NotPermitted without +slowlog|get; a refused
-    CONFIG GET becomes `settings_error`. Source: SLOWLOG GET, SLOWLOG LEN, CONFIG GET slowlog-*, TIME.
+    CONFIG GET becomes `settings_error`. Source: SLOWLOG GET, SLOWLOG LEN, CONFIG GET slowlog-*.
     """
     with redis_node(target, address=address) as node:
-        entries, length, config, now = node.pipeline(
-            [("SLOWLOG", "GET", MOST_ENTRIES), ("SLOWLOG", "LEN"), ("CONFIG", "GET", "slowlog-*"), ("TIME",)]
+        entries, length, config = node.pipeline(
+            [("SLOWLOG", "GET", MOST_ENTRIES), ("SLOWLOG", "LEN"), ("CONFIG", "GET", "slowlog-*")]
         )
         sent = node.sent
     if isinstance(entries, EngineError):
@@ -133,7 +133,7 @@ def slow_log(target: Target, *, address: Address | None = None) -> SlowLog:
         kept_count=len(entries) if isinstance(length, EngineError) else int(length),
         settings=settings,
         settings_error=error,
-        read_at=datetime.now(UTC) if isinstance(now, EngineError) else datetime.fromtimestamp(int(now[0]), UTC),
+        read_at=datetime.now(UTC),
         commands_sent=sent,
     )
 
