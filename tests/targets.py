@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from apps.engine.target import Address, AddressPolicy, Kind, Profile, Target
+from apps.engine.connections.addresses import AddressPolicy
+from apps.engine.target import Address, Kind, Profile, Target
 from apps.servers.models import Credential, Server
 from tests.real_servers import PostgresDatabase, RedisServer
 

@@ -67,7 +67,7 @@ def test_clients_are_told_with_name_user_and_state(each_redis: RedisServer, conn
 
 
 def test_a_monitor_is_flagged_and_comes_first(redis_clean: RedisServer, connect: Connect) -> None:
-    with connect(redis_clean, "curious").monitor():
+    with connect(redis_clean, "curious").monitor():  # type: ignore[no-untyped-call]
         found = clients(redis_target(redis_clean))
     assert [client.is_monitor for client in ordered(found.clients, ClientOrder.WORST)][:2] == [True, False]
     assert len(found.monitors) == 1
@@ -96,7 +96,7 @@ def test_every_order_keeps_every_client(redis_clean: RedisServer, connect: Conne
 def test_channels_are_counted_busiest_first(each_redis: RedisServer, connect: Connect) -> None:
     target = redis_target(each_redis)
     assert (channels(target).channels, channels(target).channels_count) == ((), 0)
-    listeners = [connect(each_redis, f"listener-{n}").pubsub() for n in range(2)]
+    listeners = [connect(each_redis, f"listener-{n}").pubsub() for n in range(2)]  # type: ignore[no-untyped-call]
     for listener in listeners:
         listener.subscribe("orders")
         listener.get_message(timeout=5)

@@ -113,7 +113,7 @@ def test_a_monitor_is_the_heading(
     redis_clean: RedisServer, hostile_client: redis.Redis, bob: Operator, as_operator: SignIn
 ) -> None:
     register_redis(redis_clean)
-    with hostile_client.monitor():
+    with hostile_client.monitor():  # type: ignore[no-untyped-call]
         page = as_operator(bob).get("/servers/cache/activity/").content.decode()
     assert "<h1>One client watches every command with MONITOR</h1>" in page
 

@@ -65,8 +65,9 @@ def test_a_diamond_shows_each_session_once(postgres_database: PostgresDatabase, 
     assert found[top].node.parent == left.info.backend_pid
     assert found[top].node.also_behind == tuple(sorted(c.info.backend_pid for c in (right, third)))
     assert found[root.info.backend_pid].node.victims_count == 2
-    assert found[top].wait is not None
-    assert (found[top].wait.mode, found[top].wait.relation) == ("AccessExclusiveLock", "public.stock")
+    wait = found[top].wait
+    assert wait is not None
+    assert (wait.mode, wait.relation) == ("AccessExclusiveLock", "public.stock")
 
 
 def test_an_idle_session_that_holds_an_advisory_lock_is_named(
