@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,6 +53,14 @@ ROUTES = sorted(set(routes()))
 WITHOUT_A_PAGE = ("/livez", "/readyz", "/metrics", "/accounts/logout/")
 
 
+def freshly(client: Client) -> Client:
+    """As if the password had just been given, so that the forms behind a fresh sign-in are seen too."""
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session.save()
+    return client
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("route", [route for route in ROUTES if route not in WITHOUT_A_PAGE])
 @pytest.mark.parametrize("kind", ["redis", "postgres"])
@@ -63,11 +72,11 @@ def test_a_page_has_nothing_inline_even_when_its_server_is_dead(
     address = {"host": "127.0.0.1", "port": refusing_port}
     Server.objects.create(key="dead", kind=kind, environment="dev", addresses=[address])
     grant(alice, Role.ADMIN)
-    answer = as_operator(alice).get(route.replace("<slug:key>", "dead"))
+    answer = freshly(as_operator(alice)).get(route.replace("<slug:key>", "dead"))
     foreign = [t.origin.name for t in answer.templates if t.origin and not str(t.origin.name).startswith(OURS)]
     if any(name.endswith(".html") and "/forms/" not in name for name in foreign):
         pytest.skip(f"not a page of ours: {foreign[0]}")
-    assert answer.status_code in (200, 302, 403, 404, 405)
+    assert answer.status_code in (200, 302, 303, 403, 404, 405)
     assert forbidden(answer.content.decode()) == []
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
