@@ -114,7 +114,7 @@ def events(
     node: PostgresNode, table: Table, *, most: int, after: str = "", key: str = "", payload_most: int = 160
 ) -> list[Event]:
     """Shape: waiting rows after a key, or the one with this key. Units: characters, bytes. Cost: see outbox_page.sql."""
-    words = sql.Identifier(table.key or "")
+    words = _identifier(table.key or "")
     which = (
         sql.SQL("{} = %(id)s").format(words)
         if key
@@ -127,9 +127,9 @@ def events(
 
 
 def _composed(node: PostgresNode, name: str, table: Table, **more: sql.Composable) -> sql.Composed:
-    key = sql.Identifier(table.key or "")
+    key = _identifier(table.key or "")
     names: dict[str, sql.Composable] = {
-        "table": sql.Identifier(table.schema, table.name),
+        "table": _identifier(table.schema, table.name),
         "pending": _pending(table),
         "created": _time(table),
         "tried": _or(table.column(TRIED, ("integer", "bigint", "smallint")), "0"),
@@ -144,8 +144,8 @@ def _composed(node: PostgresNode, name: str, table: Table, **more: sql.Composabl
 
 def _pending(table: Table) -> sql.Composable:
     if table.done_at:
-        return sql.SQL("{} IS NULL").format(sql.Identifier(table.done_at))
-    return sql.SQL("NOT {}").format(sql.Identifier(table.done or ""))
+        return sql.SQL("{} IS NULL").format(_identifier(table.done_at))
+    return sql.SQL("NOT {}").format(_identifier(table.done or ""))
 
 
 def _time(table: Table) -> sql.Composable:
@@ -155,13 +155,18 @@ def _time(table: Table) -> sql.Composable:
         return sql.SQL("NULL::timestamptz")
     kind = dict(zip(table.columns, table.types, strict=True))[column]
     words = "{} AT TIME ZONE 'UTC'" if "without time zone" in kind else "{}"
-    return sql.SQL(words).format(sql.Identifier(column))
+    return sql.SQL(words).format(_identifier(column))
 
 
 def _failing(table: Table) -> sql.Composable:
     column = table.column(ERROR)
-    return sql.SQL("{} IS NOT NULL").format(sql.Identifier(column)) if column else sql.SQL("FALSE")
+    return sql.SQL("{} IS NOT NULL").format(_identifier(column)) if column else sql.SQL("FALSE")
 
 
 def _or(column: str | None, otherwise: str) -> sql.Composable:
-    return sql.Identifier(column) if column else sql.SQL(otherwise)
+    return _identifier(column) if column else sql.SQL(otherwise)
+
+
+def _identifier(*names: str) -> sql.Identifier:
+    """A quoted name. The driver reads % in a statement with parameters, and does not double it in names itself."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
