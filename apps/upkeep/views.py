@@ -98,7 +98,7 @@ def _remarks(name: str, value: Any, roles: frozenset[str]) -> Iterable[Remark]:
                 if f.remark.signal == "crit"
             ]
         case "upkeep_settings":
-            return [s.remark for s in value if s.remark and s.remark.is_trouble] if isinstance(value, tuple) else []
+            return [s.in_heading for s in value if s.remark and s.remark.is_trouble] if isinstance(value, tuple) else []
         case _:
             return []
 

@@ -180,15 +180,25 @@ def _command_names(names: Sequence[bytes]) -> Iterator[str | bytes]:
 
 
 def in_short(user: User) -> Sentence:
-    """One line for a list: what it may, keys first."""
+    """One line for a list: patterns of keys as they are written, and how far its commands go."""
     if not user.is_on:
         return _sentence("keys", "off")
     if user.scope.is_unlimited:
         return _sentence("keys", "everything")
-    keys = describe_scope(user.scope)[:2]
-    more = f" {len(user.selectors)} more rules in selectors." if user.selectors else ""
-    parts = (*keys[0].parts, Part(text=" "), *keys[1].parts, Part(text=more))
-    return Sentence(about="keys", parts=parts)
+    keys = ("every key",) if user.scope.allows_every_key else tuple(_listed([rule.pattern for rule in user.scope.keys]))
+    return _sentence("keys", *(keys or ("no keys",)), f"; {_commands_in_short(user.scope)}{_selectors_in_short(user)}")
+
+
+def _commands_in_short(scope: Scope) -> str:
+    if scope.allows_every_command:
+        return "every command"
+    if not scope.commands or scope.commands == (b"-@all",):
+        return "no command"
+    return "every command but some" if scope.commands[0] == b"+@all" else "some commands"
+
+
+def _selectors_in_short(user: User) -> str:
+    return f"; {len(user.selectors)} selectors" if len(user.selectors) > 1 else "; a selector" if user.selectors else ""
 
 
 def trouble(user: User) -> tuple[str, str]:

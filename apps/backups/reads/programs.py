@@ -34,15 +34,16 @@ class Program:
 def programs() -> tuple[Program, ...]:
     """The programs of PATH and of PostgreSQL's usual folders, newest first.
 
-    Shape: one a file, links followed once. Cost: one start of `--version` a file and change of it; then remembered.
+    Shape: one a name and version, the one in PostgreSQL's own folder before a wrapper in PATH.
+    Cost: one start of `--version` a file and change of it; then remembered.
     Errors: none; a program that does not run is left out. Source: the file system.
     """
-    found: dict[Path, Program] = {}
+    found: dict[tuple[str, tuple[int, ...]], Program] = {}
     for path in _candidates():
         stamp = path.stat()
         version = _version_of(str(path), stamp.st_mtime_ns, stamp.st_size)
         if version:
-            found.setdefault(path.resolve().parent / path.name, Program(name=path.name, path=path, version=version))
+            found.setdefault((path.name, version), Program(name=path.name, path=path, version=version))
     return tuple(sorted(found.values(), key=lambda program: (program.name, tuple(-part for part in program.version))))
 
 

@@ -126,10 +126,9 @@ def judged(found: Sequence[Index], *, is_young: bool) -> tuple[Finding, ...]:
 def _finding(index: Index, others: Iterable[Index], *, is_young: bool) -> Finding | None:
     if not index.is_valid:
         return _of_invalid(index)
-    for other in others:
-        if other is not index and other.is_valid and (finding := _of_pair(index, other)):
-            return finding
-    return _of_unused(index, is_young=is_young)
+    pairs = [pair for other in others if other is not index and other.is_valid and (pair := _of_pair(index, other))]
+    worst = min(pairs, key=lambda pair: pair.remark.rank, default=None)
+    return worst or _of_unused(index, is_young=is_young)
 
 
 def _of_invalid(index: Index) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from apps.upkeep.reads.remark import Remark
 DURABLE_ROLES = frozenset({"queue", "stream", "primary", "session"})
 AOF_GREW_RATIO = 2.0
 AOF_MATTERS_BYTES = 64 * 2**20
+CLOCKS_DIFFER_S = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Persistence:
             return "the server does not say"
         if self.saves_by_itself is False:
             return "everything since the last save; by itself it never saves"
-        return f"{units.count(self.changes_count)} changes since the last save"
+        return f"{units.count(self.changes_count)} changes since the last save or the server's start"
 
     def remarks(self, roles: frozenset[str]) -> Iterator[Remark]:
         yield from self._failures()
@@ -92,8 +94,19 @@ class Persistence:
             yield Remark(signal="info", short=f"the AOF has grown to {' '.join(units.disk(size))}", why=why)
 
 
+def _saved_s(info: Info) -> int | None:
+    """When the last save was, or None without one: until then servers give the time of their own start."""
+    saved_s, uptime_s = info.number("rdb_last_save_time"), info.number("uptime_in_seconds")
+    count = info.number("rdb_saves")
+    if count is not None:
+        return saved_s if count else None
+    if saved_s is None or uptime_s is None:
+        return saved_s
+    return None if abs(time.time() - uptime_s - saved_s) <= CLOCKS_DIFFER_S else saved_s
+
+
 def persistence_of(info: Info, *, saves: str | None, fsync: str | None) -> Persistence:
-    saved_s = info.number("rdb_last_save_time")
+    saved_s = _saved_s(info)
     took_s = info.number("rdb_last_bgsave_time_sec")
     fork_us = info.number("latest_fork_usec")
     return Persistence(

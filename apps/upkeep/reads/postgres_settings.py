@@ -10,7 +10,7 @@ from apps.engine.connections.postgres import postgres_node
 from apps.engine.files import sql_text
 from apps.engine.target import Address, Target
 from apps.upkeep.reads.folder import FOLDER
-from apps.upkeep.reads.remark import Remark
+from apps.upkeep.reads.remark import Remark, safe_name
 
 _UNIT_BYTES = {"B": 1, "kB": 2**10, "8kB": 2**13, "16kB": 2**14, "32kB": 2**15, "MB": 2**20, "16MB": 2**24}
 _UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -18,13 +18,13 @@ _UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 8640
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One setting as pg_settings has it: `value` counts in `unit`."""
+    """One setting as pg_settings has it: `value` counts in `unit`. `source` is None where this session overrides it."""
 
     name: str
     value: str
     unit: str | None
     default_value: str | None
-    source: str
+    source: str | None
     context: str
     is_waiting_for_restart: bool
     description: str
@@ -125,6 +125,18 @@ class Setting:
     @property
     def rank(self) -> int:
         return self.remark.rank if self.remark else 99
+
+    @property
+    def in_heading(self) -> Remark:
+        """The remark with the setting's name, for a heading that does not stand beside it."""
+        name = safe_name(self.row.name)
+        waits = f"setting {name} waits for a restart"
+        signal, why = (self.remark.signal, self.remark.why) if self.remark else ("ok", "")
+        return Remark(
+            signal=signal,
+            short=waits if self.row.is_waiting_for_restart else f"setting {name} is {self.row.in_words}",
+            why=why,
+        )
 
 
 def settings_of(target: Target, *, address: Address | None = None) -> tuple[Setting, ...]:
