@@ -20,6 +20,6 @@ from console.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+if "DATABASE_URL" not in os.environ:
     # A file, as in production: a database in memory knows neither WAL nor waiting for another thread's lock.
     DATABASES["default"]["TEST"] = {"NAME": Path(os.environ["SIGNALBOX_DATA"]) / "tests.sqlite3"}  # noqa: F405

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from apps.accounts.factors import has_second_factor
 from apps.accounts.freshness import is_fresh
@@ -17,7 +18,7 @@ from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 from apps.accounts.permissions import TABLE, Need
 from apps.accounts.reasons import asks_reason, reason_in_force
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,10 @@ def reason_in_force(operator: Operator, permission: str, place_key: str) -> Read
 
 
 def give_reason(operator: Operator, *, permission: str, place_key: str, reason: str) -> ReadReason:
-    """Store and log a reason. It opens nothing by itself: the table is asked again at every read. Errors: TooManyTries for the 61st in an hour."""
+    """Store and log a reason. It opens nothing by itself: the table is asked again at every read.
+
+    Errors: TooManyTries for the 61st in an hour.
+    """
     now = timezone.now()
     if ReadReason.objects.filter(operator=operator, at__gt=now - timedelta(hours=1)).count() >= MOST_AN_HOUR:
         raise TooManyTries(retry_after_s=3600)

@@ -14,6 +14,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpResponse
 from django.test import Client
 
 from apps.accounts.models import Operator
@@ -41,13 +42,27 @@ def set_up_factor(operator: Operator) -> Authenticator:
     return factor
 
 
+class Visitor(Client):
+    """A browser that remembers the answer to its sign-in."""
+
+    last: HttpResponse
+
+    @property
+    def key(self) -> str:
+        return str(self.session.session_key)
+
+    def steal(self, key: str) -> Visitor:
+        """Use a session key that was learnt elsewhere."""
+        self.cookies["signalbox-session"] = key
+        return self
+
+
 def sign_in(
-    name: str, password: str = PASSWORD, *, client: Client | None = None, address: str = "198.51.100.7"
-) -> Client:
-    client = client or Client()
-    client.last = client.post(  # type: ignore[attr-defined]
-        "/accounts/login/", {"login": name, "password": password}, REMOTE_ADDR=address
-    )
+    name: str, password: str = PASSWORD, *, client: Visitor | None = None, address: str = "198.51.100.7"
+) -> Visitor:
+    client = client or Visitor()
+    form = {"login": name, "password": password}
+    client.last = client.post("/accounts/login/", form, REMOTE_ADDR=address)  # type: ignore[assignment]
     return client
 
 

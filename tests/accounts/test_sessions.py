@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
-from django.test import Client
 from django.utils import timezone
 
 from apps.accounts import people
 from apps.accounts.models import Operator
-from tests.accounts.conftest import is_signed_in, make_fresh, sign_in
+from tests.accounts.conftest import Visitor, is_signed_in, make_fresh, sign_in
 
 
 def test_locking_ends_every_session_at_once(bob: Operator, dana: Operator) -> None:
@@ -93,13 +92,11 @@ def test_ending_all_but_this_one(alice: Operator) -> None:
 
 def test_sudo_gives_the_session_another_key_and_keeps_its_row(alice: Operator) -> None:
     client = sign_in("alice")
-    row, before = UserSession.objects.get(), client.session.session_key
+    row, before = UserSession.objects.get(), client.key
     make_fresh(client, ago_s=400)
     client.post("/accounts/reauthenticate/", {"password": "a long enough passphrase"})
-    after = client.session.session_key
+    after = client.key
     assert after != before
     assert UserSession.objects.get() == row
     assert UserSession.objects.get().session_key == after
-    old = Client()
-    old.cookies["signalbox-session"] = before
-    assert not is_signed_in(old)
+    assert not is_signed_in(Visitor().steal(before))

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.accounts import people
 from apps.accounts.models import Invitation, Operator
-from tests.accounts.conftest import SEED, code_of, is_signed_in, make_fresh, set_up_factor, sign_in
+from tests.accounts.conftest import SEED, Visitor, code_of, is_signed_in, make_fresh, set_up_factor, sign_in
 
 
 def test_alice_signs_in_with_her_password_whatever_the_case_of_her_name(alice: Operator) -> None:
@@ -22,14 +22,14 @@ def test_alice_signs_in_with_her_password_whatever_the_case_of_her_name(alice: O
 
 
 def test_a_session_gets_another_key_when_somebody_signs_in(alice: Operator) -> None:
-    client = Client()
-    client.get("/accounts/login/")
+    client = Visitor()
     session = client.session
     session["planted"] = "yes"
     session.save()
-    client.cookies["signalbox-session"] = before = session.session_key
+    before = client.steal(str(session.session_key)).key
     sign_in("alice", client=client)
-    assert client.cookies["signalbox-session"].value != before
+    assert client.key != before
+    assert not is_signed_in(Visitor().steal(before))
 
 
 def test_after_signing_in_one_comes_back_to_the_page_that_was_asked_for(alice: Operator) -> None:
@@ -178,13 +178,11 @@ def test_changing_the_password_ends_the_other_sessions(alice: Operator) -> None:
 
 def test_signing_out_ends_the_session_and_clears_the_browser(alice: Operator) -> None:
     client = sign_in("alice")
-    key = client.session.session_key
+    key = client.key
     out = client.post("/accounts/logout/")
     assert out["Clear-Site-Data"] == '"cache", "cookies", "storage"'
     assert not UserSession.objects.filter(session_key=key).exists()
-    stolen = Client()
-    stolen.cookies["signalbox-session"] = key
-    assert not is_signed_in(stolen)
+    assert not is_signed_in(Visitor().steal(key))
 
 
 def test_looking_at_the_sign_out_page_signs_nobody_out(alice: Operator) -> None:
