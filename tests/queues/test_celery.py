@@ -50,7 +50,20 @@ def until(true: Callable[[], Any], seconds: float = 20) -> Any:
 
 @pytest.fixture
 def worker(redis_clean: RedisServer) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "celery", "-A", "tests.queues.celery_app", "worker", "-P", "solo", "-Q", "thumbnails", "-l", "ERROR"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "tests.queues.celery_app",
+        "worker",
+        "-P",
+        "solo",
+        "-Q",
+        "thumbnails",
+        "-l",
+        "ERROR",
+    ]
     environment = {**os.environ, "TESTS_BROKER": url_of(redis_clean)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield process
@@ -62,7 +75,9 @@ def worker(redis_clean: RedisServer) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_a_queue_is_found_by_its_binding_and_all_priorities_are_counted(redis_clean: RedisServer, celery: Celery) -> None:
+def test_a_queue_is_found_by_its_binding_and_all_priorities_are_counted(
+    redis_clean: RedisServer, celery: Celery
+) -> None:
     for priority in (0, 3, 6, 9, 9):
         send(celery, priority=priority)
     found = read(redis_clean, b"thumbnails")
@@ -104,7 +119,9 @@ def test_an_age_is_unknown_at_first_and_then_at_least(redis_clean: RedisServer, 
     assert (age.known, age.high_s) == (Known.AT_LEAST, None)
     assert 1.1 < (age.low_s or 0) < 10
     redis_clean.command("RPOP", "thumbnails")
-    assert read(redis_clean, b"thumbnails").oldest.known is Known.UNKNOWN, "another message is next: the bound begins anew"
+    assert read(redis_clean, b"thumbnails").oldest.known is Known.UNKNOWN, (
+        "another message is next: the bound begins anew"
+    )
 
 
 @pytest.mark.parametrize("stamp", ["number", "text", "sentry"])
@@ -127,7 +144,9 @@ def test_without_worker_or_listener_a_backlog_is_dead(redis_clean: RedisServer, 
     assert read(redis_clean, b"thumbnails").verdict is Verdict.DEAD
 
 
-def test_nothing_that_left_for_two_minutes_is_stalled(redis_clean: RedisServer, celery: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_that_left_for_two_minutes_is_stalled(
+    redis_clean: RedisServer, celery: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send(celery)
     with redis_clean.client.pubsub() as listener:
         listener.subscribe("somebody/listens")  # type: ignore[no-untyped-call]
@@ -184,7 +203,14 @@ def test_what_was_taken_over_an_hour_ago_is_abandoned(redis_clean: RedisServer, 
 
 def test_garbage_and_giants_are_shown_as_what_they_are(redis_clean: RedisServer, celery: Celery) -> None:
     send(celery)
-    garbage = [b"not json", b"[1, 2]", b"\xff\x00\x80", b'{"headers": 5, "properties": [], "body": 7}', b"[" * 100_000, b'{"headers": {"task": {"a": 1}, "id": 9, "eta": 5}}']
+    garbage = [
+        b"not json",
+        b"[1, 2]",
+        b"\xff\x00\x80",
+        b'{"headers": 5, "properties": [], "body": 7}',
+        b"[" * 100_000,
+        b'{"headers": {"task": {"a": 1}, "id": 9, "eta": 5}}',
+    ]
     for raw in garbage:
         redis_clean.command("LPUSH", "thumbnails", raw)
         redis_clean.command("HSET", "unacked", raw[:20], raw)
@@ -212,7 +238,9 @@ def test_messages_of_five_megabytes_are_fetched_one_at_a_time(redis_clean: Redis
 def test_a_pickled_body_stays_closed(redis_clean: RedisServer) -> None:
     app = application(url_of(redis_clean), task_serializer="pickle", accept_content=["pickle"])
     identity = send(app)
-    job = read_job(redis_target(redis_clean), queue_of(redis_clean, b"thumbnails"), state="ready", job=identity.encode(), start="")
+    job = read_job(
+        redis_target(redis_clean), queue_of(redis_clean, b"thumbnails"), state="ready", job=identity.encode(), start=""
+    )
     assert job.payload.steps == ("base64", "pickle, not read")
     assert job.payload.body == b""
     app.close()

@@ -26,7 +26,10 @@ class Route:
     view: Callable[..., Any]
 
     def path(self, key: str = "", kind: str = "") -> str:
-        """A path that calls it, with values of the small world (whose keys begin with their kind). Errors: KeyError for a route this file knows no values for."""
+        """A path that calls it, with values of the small world, whose keys begin with their kind.
+
+        Errors: KeyError for a route this file knows no values for.
+        """
         values = dict(EXAMPLES.get(f"{self.name} {kind or key.split('-')[0]}") or EXAMPLES.get(self.name, {}))
         if self.takes_server:
             values["key"] = key
