@@ -75,6 +75,10 @@ def test_one_stretch_looks_at_ten_thousand_and_asks_for_500_at_most(redis_clean:
     asked = [int(entry[3][entry[3].index(b"COUNT") + 1]) for entry in slowlog(redis_clean) if entry[3][0] == b"SCAN"]
     assert asked
     assert max(asked) == 500
+    redis_clean.command("SLOWLOG", "RESET")
+    look(target, glob=compiled(b"*7"), key_type="string", position=Position())
+    typed = [int(entry[3][entry[3].index(b"COUNT") + 1]) for entry in slowlog(redis_clean) if entry[3][0] == b"SCAN"]
+    assert max(typed) == 200
 
 
 def slowlog(server: RedisServer) -> list[list[list[bytes]]]:

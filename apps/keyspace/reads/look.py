@@ -13,6 +13,8 @@ from apps.keyspace.glob import Glob
 from apps.keyspace.positions import START, Position
 
 MOST_COUNT = 500
+# The server looks every key up to learn its type: 500 at once were seen to take 2 to 4 ms under load.
+MOST_TYPED_COUNT = 200
 FIRST_COUNT = 100
 MOST_LOOKED = 10_000
 MOST_CALLS = 1_000
@@ -52,8 +54,8 @@ def look(target: Target, *, glob: Glob, key_type: str = "", position: Position, 
 
     Shape: a Look; its names are at most the 10,000 looked at, or fewer when the time or 8 MiB of names ran out.
     Units: counts of keys.
-    Cost: O(keys looked at): about 0.4 ms of the server for each 500 names, at most 500 a call, twice that with a type. The
-    pattern is matched here and not by the server, so that the number looked at is exact. One DBSIZE and one INFO.
+    Cost: O(keys looked at): about 0.4 ms of the server for each 500 names, 500 a call at most (200, and asked for
+    twice, with a type). The pattern is matched here, so that the number looked at is exact. One DBSIZE and one INFO.
     Errors: NotPermitted without +scan; every EngineError of a connection.
     Source: SCAN, DBSIZE, INFO keyspace; TYPE for a whole name.
     """
@@ -150,6 +152,7 @@ class _Step:
 
 def _next_step(node: RedisNode, cursor: str, before: _Step, key_type: str) -> _Step:
     """With a type the same stretch is asked for twice in one round trip: once to count, once filtered by the server."""
+    most_count = MOST_TYPED_COUNT if key_type else MOST_COUNT
     asked: list[tuple[str | int, ...]] = [("SCAN", cursor, "COUNT", before.count)]
     if key_type:
         asked.append(("SCAN", cursor, "COUNT", before.count, "TYPE", key_type))
@@ -158,7 +161,7 @@ def _next_step(node: RedisNode, cursor: str, before: _Step, key_type: str) -> _S
     seen = replies[0][1]
     reply_bytes = sum(map(len, seen))
     return _Step(
-        count=max(10, before.count // 4) if reply_bytes > LARGE_REPLY_BYTES else min(MOST_COUNT, before.count * 2),
+        count=max(10, before.count // 4) if reply_bytes > LARGE_REPLY_BYTES else min(most_count, before.count * 2),
         cursor=after.decode("ascii"),
         names=tuple(names),
         looked_count=len(seen),
