@@ -131,7 +131,7 @@ def test_clients_are_counted_by_user_and_denials_by_reason(each_redis: RedisServ
         with contextlib.suppress(redis.exceptions.NoPermissionError):
             client.get(key)
     with pytest.raises(redis.exceptions.NoPermissionError):
-        client.execute_command("FLUSHALL")
+        client.execute_command("FLUSHALL")  # type: ignore[no-untyped-call]
     target = redis_target(each_redis)
     listed = acl.users(target)
     app = next(user for user in listed.users if user.name == b"app")
