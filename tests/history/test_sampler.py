@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socketserver
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -14,6 +19,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from apps.accounts.models import Operator
+from apps.engine.errors import TimedOut
 from apps.history.models import LastKnown
 from apps.history.reads import fleet, state_of
 from apps.history.sampler import Answer, ask, claim, sample_due, write
@@ -153,3 +159,32 @@ def test_the_task_and_the_command_sample_everything(redis_clean: RedisServer, re
     call_command("sample", stdout=out)
     assert f"dead: Connection refused by 127.0.0.1:{refusing_port}." in out.getvalue()
     assert "1 of 2 servers answered" in out.getvalue()
+
+
+def test_a_postgres_that_was_frozen_is_given_up_by_our_own_clock(postgres_server: PostgresServer) -> None:
+    """Its sessions accept and never answer: neither the kernel nor the server would ever end the wait."""
+    server = register_postgres(postgres_server, read_timeout_s=1)
+    target = server.target()
+    ask(target, {})
+    with frozen(postgres_server):
+        begun = time.monotonic()
+        with pytest.raises(TimedOut):
+            ask(target, {})
+        assert time.monotonic() - begun < 4
+    assert ask(target, {})["postgres_stats"]["figures"]["role"] == "primary"
+
+
+@contextmanager
+def frozen(postgres: PostgresServer) -> Iterator[None]:
+    """Every session of the server stops where it is, as on a machine whose disk hangs."""
+    pids = [
+        int(row[0]) for row in postgres.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    ]
+    stopped = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
@@ -30,11 +31,33 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 APPLICATION_NAME = "signalbox"
 OLDEST = 13
 LOCK_TIMEOUT_MS = 1000
+WAIT_INTERVAL_S = 0.1
+GRACE_S = 1.0  # the server's own time-out comes first where the server lives
 NOWHERE = "/dev/null/none"
 
 # libpq takes what it is not told from PGPASSWORD, PGSERVICE, PGOPTIONS and others: no server may be sent those of the console.
 for _name in [name for name in os.environ if name.startswith("PG")]:
     del os.environ[_name]
+
+
+class _Impatient(psycopg.Connection[tuple[Any, ...]]):
+    """Gives up by its own clock: statement_timeout is the server's, and a server that stands still keeps none.
+
+    What is left of the protocol after that is unknown, so the session is ended with it.
+    """
+
+    patience_s: float = 0.0
+
+    def wait(self, gen: Any, interval: float = WAIT_INTERVAL_S, timeout: float | None = None) -> Any:
+        begun = time.monotonic()
+        patience_s = timeout or self.patience_s or None
+        try:
+            return super().wait(gen, interval, patience_s)
+        except psycopg.OperationalError as error:
+            if patience_s is None or time.monotonic() - begun < patience_s or error.sqlstate:
+                raise
+            self.pgconn.finish()
+            raise TimeoutError("no answer") from error
 
 
 class PostgresNode:
@@ -84,7 +107,7 @@ class PostgresNode:
             with self._connection.cursor(row_factory=factory) as cursor:
                 cursor.execute(text, parameters)
                 return list(cursor.fetchall()) if cursor.description else []
-        except (psycopg.Error, UnicodeError) as error:
+        except (psycopg.Error, UnicodeError, TimeoutError) as error:
             raise _translated(error, self.address) from error
 
 
@@ -150,10 +173,11 @@ def _usable(node: PostgresNode | None) -> PostgresNode | None:
 def _connected(target: Target, database: str) -> PostgresNode:
     try:
         with ExitStack() as stack:
-            connection = psycopg.connect(**_parameters(target, database, stack), autocommit=True)
+            connection = _Impatient.connect(**_parameters(target, database, stack), autocommit=True)
     except (psycopg.Error, OSError, UnicodeError) as error:
         raise _translated(error, target.address, connecting=True) from error
     connection.prepare_threshold = None
+    connection.patience_s = target.read_timeout_s + GRACE_S
     node = PostgresNode(connection, target.address)
     try:
         _check(node)
@@ -219,6 +243,8 @@ def _translated(error: BaseException, address: Address, *, connecting: bool = Fa
         return error
     state = getattr(error, "sqlstate", None) or ""
     text = _first_line(error)
+    if isinstance(error, TimeoutError):
+        return errors.TimedOut(f"{address} did not answer in time.", way_out="The server may be frozen or overloaded.")
     if isinstance(error, UnicodeError):
         return errors.CommandFailed("The server sent text in an encoding that could not be read.")
     if state:
