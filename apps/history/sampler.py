@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -29,6 +30,7 @@ from apps.history.models import LastKnown
 from apps.history.rates import derived
 from apps.servers.models import Server
 
+log = structlog.get_logger(__name__)
 PROBES = members(probes, Probe, name="PROBE")
 DEADLINE_S = 8.0
 MOST_AT_ONCE = 64
@@ -136,6 +138,10 @@ def _ask(one: Claim, target: Target, came: queue.SimpleQueue[Answer]) -> None:
         came.put(Answer(claim=one, raw=ask(target, one.raw), error=None))
     except EngineError as error:
         came.put(Answer(claim=one, raw={}, error=error))
+    except Exception:
+        # a fault of ours must not look like a server that is down for want of an answer
+        log.exception("probe failed", server=one.server.key)
+        came.put(Answer(claim=one, raw={}, error=EngineError("The console could not make sense of the answer.")))
     finally:
         with _asking_lock:
             _asking.discard(one.server.key)

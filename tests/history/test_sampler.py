@@ -73,6 +73,24 @@ class _Web(socketserver.BaseRequestHandler):
         self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
+def test_an_answer_of_another_shape_is_our_fault_and_said_at_once(db: None) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), _Odd) as odd:
+        threading.Thread(target=odd.serve_forever, daemon=True).start()
+        server = register("odd", "redis", *odd.server_address)
+        done = sample_due()
+        odd.shutdown()
+    assert done.took_s < 4
+    assert (state_of(server).signal, state_of(server).reason) == ("crit", "cannot be read")
+
+
+class _Odd(socketserver.BaseRequestHandler):
+    """Answers every command with the number 1, INFO too."""
+
+    def handle(self) -> None:
+        while self.request.recv(4096):
+            self.request.sendall(b":1\r\n")
+
+
 def test_a_server_that_still_hangs_is_not_asked_by_a_second_thread(hanging_server: HangingServer) -> None:
     register("hangs-long", "redis", "127.0.0.1", hanging_server.port, read_timeout_s=3, connect_timeout_s=3)
     sample_due(deadline_s=0.3)

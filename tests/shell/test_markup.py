@@ -81,3 +81,26 @@ def test_a_page_has_nothing_inline_even_when_its_server_is_dead(
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+PARTS = re.compile(r'<[a-z]+[^>]*\bid="([^"]+)"[^>]*\bdata-poll="[0-9]+"[^>]*>')
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", [route for route in ROUTES if route not in WITHOUT_A_PAGE])
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def test_every_part_that_refreshes_itself_answers_to_its_name(
+    route: str, kind: str, alice: Operator, as_operator: Callable[[Operator], Client], refusing_port: int
+) -> None:
+    address = {"host": "127.0.0.1", "port": refusing_port}
+    Server.objects.create(key="dead", kind=kind, environment="dev", addresses=[address])
+    grant(alice, Role.ADMIN)
+    client, path = freshly(as_operator(alice)), route.replace("<slug:key>", "dead")
+    page = client.get(path).content.decode()
+    for tag in PARTS.finditer(page):
+        there = re.search(r'data-poll-url="([^"]*)"', tag[0])
+        url = there[1].replace("&amp;", "&") if there else path
+        answer = client.get(url, headers={"HX-Request": "true", "HX-Target": tag[1]})
+        assert answer.status_code == 200
+        assert f'id="{tag[1]}"' in answer.content.decode()
+        assert "<html" not in answer.content.decode()

@@ -237,3 +237,52 @@ def test_the_skip_link_is_the_first_stop_and_leads_to_the_content(
     assert tab.page.evaluate("document.activeElement.className") == "sb-skip"
     tab.page.keyboard.press("Enter")
     assert tab.page.evaluate("location.hash") == "#content"
+
+
+def test_requests_of_htmx_carry_the_token_and_the_bare_name_of_the_part(
+    fleet: None, alice: Operator, open_tab: OpenTab
+) -> None:
+    tab = open_tab(alice)
+    tab.go("/")
+    with tab.page.expect_request(lambda request: request.method == "POST") as sent:
+        tab.page.evaluate("void htmx.ajax('POST', '/go/', { target: '#fleet', swap: 'none' })")
+    headers = sent.value.headers
+    assert headers["hx-target"] == "fleet"
+    assert headers["x-csrftoken"] == tab.page.get_attribute("meta[name=csrf-token]", "content")
+
+
+def test_text_meets_its_ground_in_both_colours(fleet: None, alice: Operator, open_tab: OpenTab) -> None:
+    """WCAG AA: 4.5 to 1 for every visible text of the page, measured on what the browser computed."""
+    worsen("alpha")
+    LastKnown.objects.filter(server__key="bravo").update(failing_since=timezone.now(), error_text="No.", failed_count=1)
+    for scheme in ("light", "dark"):
+        tab = open_tab(alice, scheme=scheme)
+        for path in ("/", "/servers/alpha/"):
+            tab.go(path)
+            assert tab.page.evaluate(FAINT) == []
+
+
+FAINT = """() => {
+  const channel = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = rgba(getComputedStyle(e).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  return [...document.querySelectorAll("body *")]
+    .filter((e) => e.checkVisibility({ checkVisibilityCSS: true }) && !e.closest(".visually-hidden, dialog, .sb-skip"))
+    .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
+    .map((e) => {
+      const [a, b] = [light(rgba(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+      return [e.className + ": " + e.textContent.trim().slice(0, 30), (a + 0.05) / (b + 0.05)];
+    })
+    .filter(([, ratio]) => ratio < 4.5);
+}"""
