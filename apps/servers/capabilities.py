@@ -29,6 +29,7 @@ class Feature:
     without: str
     profile: Profile = Profile.MONITOR
     commands: tuple[Words, ...] = ()
+    commands_since_7: tuple[Words, ...] = ()
     reads_keys: bool = False
     writes_keys: bool = False
     rights: tuple[str, ...] = ()
@@ -38,7 +39,11 @@ class Feature:
     def rules(self, version: tuple[int, int]) -> tuple[str, ...]:
         """The ACL rules that allow it on a Redis of this version."""
         keys = ("~*",) if self.writes_keys else (key_rule(version),) if self.reads_keys else ()
-        return (*keys, *dict.fromkeys(rule_of(words) for words in self.commands))
+        return (*keys, *dict.fromkeys(rule_of(words) for words in self.commands_of(version)))
+
+    def commands_of(self, version: tuple[int, int]) -> tuple[Words, ...]:
+        """The commands that are sent to a Redis of this version."""
+        return self.commands + (self.commands_since_7 if version >= (7, 0) else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +116,13 @@ REDIS: tuple[Feature, ...] = (
             ZCARD K; ZSCAN K 0; ZRANGE K 0 1; ZREVRANGE K 0 1; ZSCORE K m
             XLEN K; XRANGE K - + COUNT 1; XREVRANGE K + - COUNT 1; XINFO STREAM K; XINFO GROUPS K"""
         ),
+        commands_since_7=_words("PEXPIRETIME K"),
     ),
     Feature(
         key="queues.view", kind=_R, title="Backlogs, jobs and workers", pages="queues", reads_keys=True,
         without="The page of queues stays empty.",
         commands=_words(
-            """SCAN 0; TYPE K; TTL K; PTTL K; EXISTS K; GET K; MGET K; LLEN K; LRANGE K 0 1; LINDEX K 0
+            """TIME; SCAN 0; TYPE K; TTL K; PTTL K; EXISTS K; GET K; MGET K; LLEN K; LRANGE K 0 1; LINDEX K 0
             SCARD K; SMEMBERS K; SSCAN K 0; SISMEMBER K m; ZCARD K; ZCOUNT K 0 1; ZRANGE K 0 1; ZREVRANGE K 0 1
             ZRANGEBYSCORE K 0 1 LIMIT 0 1; ZSCORE K m; HGET K f; HMGET K f; HGETALL K; HLEN K; HSCAN K 0; STRLEN K
             XLEN K; XRANGE K - + COUNT 1; XREVRANGE K + - COUNT 1; XINFO STREAM K; XINFO GROUPS K
@@ -136,7 +142,7 @@ REDIS: tuple[Feature, ...] = (
     Feature(
         key="slow.log", kind=_R, title="The slow log", pages="slow log",
         without="Slow commands stay unseen.",
-        commands=_words("SLOWLOG GET 1; SLOWLOG LEN"),
+        commands=_words("SLOWLOG GET 1; SLOWLOG LEN; TIME"),
     ),
     Feature(
         key="slow.commands", kind=_R, title="Calls and time by command", pages="slow log",
@@ -156,7 +162,7 @@ REDIS: tuple[Feature, ...] = (
     Feature(
         key="activity.clients", kind=_R, title="Connected clients", pages="clients",
         without="Clients are counted, not listed.",
-        commands=_words("CLIENT LIST TYPE pubsub; INFO clients"),
+        commands=_words("CLIENT LIST TYPE pubsub; CLIENT ID; INFO clients"),
     ),
     Feature(
         key="activity.pubsub", kind=_R, title="Channels and subscribers", pages="clients",

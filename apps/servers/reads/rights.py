@@ -72,7 +72,7 @@ def _verdicts(
     node: RedisNode, account: str, wanted: Sequence[Feature], version: tuple[int, int]
 ) -> Mapping[Words, Verdict]:
     """One verdict a command; commands that must not be tried are missing where there is no dry run."""
-    commands = list(dict.fromkeys(words for f in wanted for words in f.commands))
+    commands = list(dict.fromkeys(words for f in wanted for words in f.commands_of(version)))
     may_dry_run = version >= DRYRUN_SINCE and not isinstance(
         node.pipeline([("ACL", "DRYRUN", account, "PING")])[0], EngineError
     )
@@ -80,7 +80,7 @@ def _verdicts(
         replies = node.pipeline([("ACL", "DRYRUN", account, *words) for words in commands])
         return {words: _dry_verdict(reply) for words, reply in zip(commands, replies, strict=True)}
     harmless = {f.key for f in wanted if f.used and (f.since <= version or version == (0, 0))}
-    tries = list(dict.fromkeys(words for f in wanted if f.key in harmless for words in f.commands))
+    tries = list(dict.fromkeys(words for f in wanted if f.key in harmless for words in f.commands_of(version)))
     return {words: _try_verdict(reply) for words, reply in zip(tries, node.pipeline(tries), strict=True)}
 
 
@@ -105,7 +105,7 @@ def _redis_capability(
     if version != (0, 0) and version < feature.since:
         since = ".".join(map(str, feature.since))
         return _capability(feature, ok=False, reason=f"It came with Redis {since}; this server is older.")
-    found = {words: verdicts[words] for words in feature.commands if words in verdicts}
+    found = {words: verdicts[words] for words in feature.commands_of(version) if words in verdicts}
     if not found:
         return None
     absent = [words for words, verdict in found.items() if verdict is Verdict.ABSENT]
