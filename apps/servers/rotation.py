@@ -1,4 +1,4 @@
-"""Seals stored secrets again with the newest key, so that an older one can be thrown away."""
+"""Seals every stored secret again with the newest key, so that an older one can be thrown away."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from apps.accounts import seeds
 from apps.engine.errors import SecretUnusable
 from apps.engine.secretbox import kid_of
 from apps.servers import secrets
@@ -48,6 +49,12 @@ def rotate(*, only_check: bool = False) -> Rotated:
             continue
         if not only_check and not secrets.box().is_current(sealed.text):
             rotated_count += _sealed_again(sealed, plain)
+    for row, field, kid in list(seeds.sealed_seeds()):
+        by_key[kid] += 1
+        if problem := seeds.unusable(row, field):
+            unusable.append(f"second factor of {row.user}: {problem.message} {problem.way_out}")
+        elif not only_check and kid != secrets.box().kid:
+            rotated_count += seeds.seal_again(row, field)
     return Rotated(by_key=dict(by_key), rotated_count=rotated_count, unusable=tuple(unusable))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from apps.engine.connections.redis import redis_node, rule_of
-from apps.engine.errors import NotPermitted
 from apps.engine.embedded.redis import EmbeddedRedis
+from apps.engine.errors import NotPermitted
 from apps.engine.target import Address, Profile
 from apps.servers.capabilities import POSTGRES, REDIS, RIGHTS, Feature
 from apps.servers.reads import probe

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
 
+from apps.accounts.models import Operator
 from apps.engine.errors import SecretUnusable
 from apps.engine.secretbox import kid_of
 from apps.engine.target import Kind, Profile
@@ -146,6 +149,17 @@ def test_rotation_leaves_what_it_cannot_open_and_says_which(db: None, settings: 
     assert "hunter2" not in str(done)
     assert Credential.objects.get(pk=lost.pk).secret == lost.secret
     assert Credential.objects.get(pk=fine.pk).key_id == "k2"
+
+
+def test_rotation_takes_the_seeds_of_second_factors_along(alice: Operator, settings: Any) -> None:
+    adapter = get_adapter()
+    data = {"secret": adapter.encrypt("JBSWY3DPEHPK3PXP")}
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data=data)
+    settings.SECRETBOX_KEYS = f"{NEW},{OLD}"
+    assert rotate().rotated_count == 1
+    settings.SECRETBOX_KEYS = NEW
+    assert adapter.decrypt(Authenticator.objects.get().data["secret"]) == "JBSWY3DPEHPK3PXP"
+    assert rotate(only_check=True).by_key == {"k2": 1}
 
 
 def test_a_key_that_is_gone_is_named(db: None, settings: Any) -> None:

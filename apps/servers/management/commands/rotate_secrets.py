@@ -11,9 +11,7 @@ from apps.servers.rotation import rotate
 
 
 class Command(BaseCommand):
-    help = (
-        "Seal the stored passwords and keys of servers with the newest key. --check only counts what each key sealed."
-    )
+    help = "Seal the passwords and keys of servers and the seeds of second factors with the newest key. --check only counts what each key sealed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
