@@ -11,7 +11,10 @@ from apps.servers.rotation import rotate
 
 
 class Command(BaseCommand):
-    help = "Seal the passwords and keys of servers and the seeds of second factors with the newest key. --check only counts what each key sealed."
+    help = (
+        "Seal the passwords and keys of servers and the seeds of second factors with the newest key."
+        " --check only counts what each key sealed."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
