@@ -30,9 +30,8 @@ def is_over(request: HttpRequest) -> bool:
 def note_presence(request: HttpRequest, operator: Operator) -> None:
     """Write down that the operator is here, at most once a minute. A page that refreshes itself is nobody."""
     known: UserSession | None = getattr(request, "_known_session", None)
-    is_refresh = (
-        "HX-Request" in request.headers and "HX-Request-Type" not in request.headers
-    )  # htmx's clicks carry both
+    # A click of htmx carries both headers, the refreshing script only the first.
+    is_refresh = "HX-Request" in request.headers and "HX-Request-Type" not in request.headers
     if known and (is_refresh or timezone.now() - known.last_seen_at < NOTED_EVERY):
         return
     UserSession.objects.create_from_request(request)
