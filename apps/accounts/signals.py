@@ -11,7 +11,9 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 
+from apps.accounts.models import Operator
 from apps.accounts.presence import SIGNED_IN_AT, move_session
 
 log = structlog.get_logger(__name__)
@@ -20,6 +22,7 @@ log = structlog.get_logger(__name__)
 @receiver(user_logged_in)
 def begin_session(request: HttpRequest, user: Any, **_: Any) -> None:
     request.session[SIGNED_IN_AT] = time.time()
+    Operator.objects.filter(pk=user.pk).update(seen_at=timezone.now())
     log.info("signed in", operator=str(user))
 
 

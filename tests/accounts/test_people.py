@@ -272,4 +272,4 @@ def test_hostile_names_browsers_and_reasons_are_shown_as_text(admin: Client, bob
     page = admin.get("/operators/people/bob/").content.decode()
     assert "<script>alert" not in page
     assert "<b>bold" not in page
-    assert "&lt;script&gt;alert(2)" in page
+    assert "&lt;script&gt;alert(2)" in page, "the whole of what a browser claims stands in the title"

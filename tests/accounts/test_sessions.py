@@ -54,6 +54,8 @@ def test_an_old_session_ends_however_busy(alice: Operator, settings: Any) -> Non
 
 def test_presence_is_noted_once_a_minute(alice: Operator) -> None:
     client = sign_in("alice")
+    assert Operator.objects.get(pk=alice.pk).seen_at is not None, "signing in counts"
+    Operator.objects.update(seen_at=None)
     UserSession.objects.update(last_seen_at=timezone.now() - timedelta(seconds=30))
     client.get("/operators/me/")
     assert Operator.objects.get(pk=alice.pk).seen_at is None
