@@ -13,6 +13,7 @@ from apps.activity.reads.sessions import Activity, Session
 from apps.activity.reads.sessions import activity as read_activity
 from apps.engine.target import Target
 from apps.servers.access import server_page
+from apps.servers.fragments import part
 from apps.servers.looking import Look, look
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
@@ -52,7 +53,7 @@ def _sessions(request: HttpRequest, server: Server, seen: Look, target: Callable
         "which": which,
         "whiches": (("working", "Working"), ("transaction", "Idle in transaction"), ("all", "All")),
     }
-    return render(request, _template(request, "activity/postgres.html", "activity-now"), context)
+    return render(request, part(request, "activity/postgres.html", "activity-now"), context)
 
 
 def _chosen(sessions: Sequence[Session], which: str) -> tuple[Session, ...]:
@@ -79,10 +80,4 @@ def _clients(request: HttpRequest, server: Server, seen: Look, target: Callable[
         "orders": [(each.value, title) for each, title in ORDER_TITLES.items()],
         "channels": read_panel(lambda: channels(target())),
     }
-    return render(request, _template(request, "activity/redis.html", "clients-now"), context)
-
-
-def _template(request: HttpRequest, name: str, partial: str) -> str:
-    """The page, or only the fragment that asked for itself."""
-    htmx = getattr(request, "htmx", None)
-    return f"{name}#{partial}" if htmx and htmx.target == partial else name
+    return render(request, part(request, "activity/redis.html", "clients-now"), context)

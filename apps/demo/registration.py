@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.demo.places import Servers
 from apps.engine.target import Kind, Profile
 from apps.servers.models import Credential, Server
+from apps.servers.probing import probe_servers
 
 REDIS_KEY, POSTGRES_KEY = "demo-redis", "demo-postgres"
 
@@ -55,6 +56,11 @@ def _server(
         },
     )
     Credential.objects.keep(server, Profile.MONITOR, username="signalbox", password=password)
+
+
+def probe() -> None:
+    """Ask once what the console's accounts may do, as registering by form does."""
+    probe_servers(Server.objects.filter(is_demo=True))
 
 
 def unregister() -> None:

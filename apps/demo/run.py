@@ -29,6 +29,7 @@ def run(stop: threading.Event) -> None:
         stack.enter_context(servers.postgres)
         _furnish(servers, secrets)
         registration.register(servers, secrets)
+        registration.probe()
         log.info("demo servers are up", redis=servers.redis.binary.label, postgres=servers.postgres.binaries.label)
         for worker in _workers(servers):
             stack.callback(worker.stop, timeout_s=10)

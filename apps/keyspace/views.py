@@ -21,6 +21,7 @@ from apps.keyspace.reads.contents import Page
 from apps.keyspace.reads.look import TYPES
 from apps.keyspace.reads.opened import OpenedKey, open_key
 from apps.servers.access import server_page
+from apps.servers.fragments import fragment, part
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
 
@@ -47,7 +48,7 @@ def keys(request: HttpRequest, server: Server) -> HttpResponse:
         "types": TYPES,
         "pane": _pane(request, server, form, request.GET.get("key", "")),
     }
-    if _wants_pane(request):
+    if fragment(request) == "key":
         return render(request, "keyspace/keys.html#key", context)
     return render(request, "keyspace/keys.html", context | _list_context(server, form))
 
@@ -57,13 +58,7 @@ def opened(request: HttpRequest, server: Server, ref: str) -> HttpResponse:
     """One key alone, at an address of its own."""
     pane = _pane(request, server, _keys_form(request, server), ref)
     context = {"server": server, "pane": pane, "alone": True, "views": VIEWS}
-    return render(request, "keyspace/key.html#key" if _wants_pane(request) else "keyspace/key.html", context)
-
-
-def _wants_pane(request: HttpRequest) -> bool:
-    """Whether htmx asks for the right side only: it names its target as an id, or as tag#id."""
-    htmx = getattr(request, "htmx", None)
-    return htmx is not None and str(htmx.target or "").rpartition("#")[2] == "key"
+    return render(request, part(request, "keyspace/key.html", "key"), context)
 
 
 def _may(request: HttpRequest, server: Server, permission: str) -> bool:

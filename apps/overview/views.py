@@ -6,6 +6,7 @@ from django.shortcuts import render
 
 from apps.accounts.access import console_page, operator_of, who_may
 from apps.overview.reads import read_fleet
+from apps.servers.fragments import part
 from apps.shell.pages import may_anywhere, url_of
 
 
@@ -27,6 +28,4 @@ def overview(request: HttpRequest) -> HttpResponse:
         "may_register": may_register,
         "helpers": who_may("operators.manage", None) if not fleet.all_count and not may_register else [],
     }
-    wanted = request.headers.get("HX-Target", "")
-    template = "overview/overview.html#fleet" if wanted == "fleet" else "overview/overview.html"
-    return render(request, template, context)
+    return render(request, part(request, "overview/overview.html", "fleet"), context)

@@ -18,6 +18,7 @@ from apps.queues.fleet import Reading
 from apps.queues.own_broker import own_database
 from apps.queues.presented import board
 from apps.servers.access import server_page, visible_servers
+from apps.servers.fragments import fragment, part
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
 
@@ -41,7 +42,7 @@ def _board(request: HttpRequest, template: str, servers: list[Server], more: dic
     text, only = request.GET.get("q", "")[:200], request.GET.get("only", "")
     only = only if only in ONLY else ""
     shown = board(servers, _readings(servers), text=text, only=only)
-    return render(request, _part(request, template, "queues"), {"board": shown, "text": text, "only": only, **more})
+    return render(request, part(request, template, "queues"), {"board": shown, "text": text, "only": only, **more})
 
 
 def _readings(servers: list[Server]) -> list[Reading]:
@@ -65,18 +66,6 @@ def _own(server: Server) -> str | None:
     return own_database(server) if server.is_redis else None
 
 
-def _part(request: HttpRequest, template: str, *names: str) -> str:
-    """The template, or the part of it that a fragment request is about."""
-    target = _fragment(request)
-    return f"{template}#{target}" if target in names else template
-
-
-def _fragment(request: HttpRequest) -> str | None:
-    """The id of the element that a fragment request wants to be sent anew."""
-    htmx = getattr(request, "htmx", None)
-    return htmx.target if htmx else None
-
-
 @server_page("queues.view")
 def queue(request: HttpRequest, server: Server, adapter: str, ref: str) -> HttpResponse:
     """One queue: its figures, one state page by page, its failures by error, one job opened, its workers."""
@@ -98,24 +87,24 @@ def queue(request: HttpRequest, server: Server, adapter: str, ref: str) -> HttpR
         "own": _own(server) == found.database and server.is_redis,
         **_panels(request, server, found, state or "ready", start),
     }
-    return render(request, _part(request, "queues/queue.html", "queue", "jobs", "workers", "errors"), context)
+    return render(request, part(request, "queues/queue.html", "queue", "jobs", "workers", "errors"), context)
 
 
 def _panels(request: HttpRequest, server: Server, found: Queue, state: str, start: str) -> dict[str, Any]:
     """The panels of this request: all of a page, or the one that a fragment asks for."""
-    wanted = _fragment(request)
+    wanted = fragment(request)
     target: Panel[Target] = read_panel(server.target)
     context: dict[str, Any] = {"state": state, "start": start, "job_id": request.GET.get("job", "")[:700]}
     if target.value is None:
         return context | {"overview": target, "page": target if state != "workers" else None}
     there = target.value
-    if wanted in (None, "queue", "workers"):
+    if wanted in ("", "queue", "workers"):
         context["overview"] = read_panel(lambda: backlogs.read_queue(there, found))
-    if wanted in (None, "jobs") and state != "workers":
+    if wanted in ("", "jobs") and state != "workers":
         context["page"] = read_panel(lambda: backlogs.read_page(there, found, state=state, start=start))
-    if wanted in (None, "errors") and state == "failed":
+    if wanted in ("", "errors") and state == "failed":
         context["errors"] = read_panel(lambda: backlogs.read_failures(there, found))
-    if wanted is None and context["job_id"]:
+    if not wanted and context["job_id"]:
         context["job"] = read_panel(
             lambda: backlogs.read_job(there, found, state=state, job=unref(context["job_id"]), start=start)
         )

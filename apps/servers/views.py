@@ -15,6 +15,7 @@ from apps.accounts.models import Operator
 from apps.engine.target import Profile
 from apps.servers.access import server_page, visible_servers
 from apps.servers.forms import RemovalForm, ServerForm
+from apps.servers.fragments import part
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
 from apps.servers.probing import probe_server
@@ -117,7 +118,7 @@ def remove(request: HttpRequest, server: Server) -> HttpResponse:
 @server_page("servers.view")
 def detail(request: HttpRequest, server: Server) -> HttpResponse:
     """What a server is, its nodes, and what the console's account may not do there."""
-    template = "servers/detail.html#nodes" if _wants(request, "nodes") else "servers/detail.html"
+    template = part(request, "servers/detail.html", "nodes")
     return render(request, template, _detail(request, server, nodes=True))
 
 
@@ -151,8 +152,3 @@ def probe_again(request: HttpRequest, server: Server) -> HttpResponse:
     if outcome.error is not None:
         messages.warning(request, f"Not probed: {outcome.error.message} {outcome.error.way_out}".strip())
     return redirect("servers:capabilities", server.key)
-
-
-def _wants(request: HttpRequest, partial: str) -> bool:
-    htmx = getattr(request, "htmx", None)
-    return htmx is not None and bool(htmx) and htmx.target == partial

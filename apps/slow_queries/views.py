@@ -10,6 +10,7 @@ from django.shortcuts import render
 
 from apps.engine.target import Kind, Target
 from apps.servers.access import server_page
+from apps.servers.fragments import part
 from apps.servers.looking import Look, look
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
@@ -64,7 +65,7 @@ def _slow_log(request: HttpRequest, server: Server, seen: Look, target: Callable
         "commands": read_panel(lambda: command_statistics(target())),
         "commands_shown": COMMANDS_SHOWN,
     }
-    return render(request, _template(request, "slow_queries/redis.html", "slow-log"), context)
+    return render(request, part(request, "slow_queries/redis.html", "slow-log"), context)
 
 
 def _entries(log: Panel[SlowLog], *, everything: bool) -> tuple[Entry, ...]:
@@ -91,7 +92,7 @@ def _statements(request: HttpRequest, server: Server, seen: Look, target: Callab
         "own": own,
         "running": read_panel(lambda: running(target())),
     }
-    return render(request, _template(request, "slow_queries/postgres.html", "statements"), context)
+    return render(request, part(request, "slow_queries/postgres.html", "statements"), context)
 
 
 @server_page("activity.view", kind=Kind.POSTGRES)
@@ -120,12 +121,6 @@ def one(request: HttpRequest, server: Server, queryid: str) -> HttpResponse:
 def _target(server: Server, seen: Look) -> Callable[[], Target]:
     """The target is built inside a panel: a secret that cannot be opened fails the panel, not the page."""
     return lambda: server.target().at(seen.address)
-
-
-def _template(request: HttpRequest, name: str, partial: str) -> str:
-    """The page, or only the fragment that asked for itself."""
-    htmx = getattr(request, "htmx", None)
-    return f"{name}#{partial}" if htmx and htmx.target == partial else name
 
 
 def _order(request: HttpRequest) -> Order:

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from apps.engine.errors import Gone, Unreachable
 from apps.engine.target import Target
 from apps.servers.access import server_page
+from apps.servers.fragments import fragment
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
 from apps.upkeep.reads import indexes, postgres_settings, redis_settings, sequences, tables, wal
@@ -28,8 +29,7 @@ def upkeep(request: HttpRequest, server: Server) -> HttpResponse:
 
 def asked_panel(request: HttpRequest, questions: Questions) -> str:
     """The panel that htmx asks for, or "" for the whole page."""
-    asked = getattr(request, "htmx", None)
-    wanted = str(asked.target or "") if asked else ""
+    wanted = fragment(request)
     return wanted if wanted in questions else ""
 
 
