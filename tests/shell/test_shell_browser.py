@@ -44,7 +44,8 @@ def wait_for_refresh(tab: Tab) -> None:
 
 
 @pytest.fixture
-def fleet(live_server: Any, transactional_db: None) -> None:
+def fleet(live_server: Any, transactional_db: None, settings: Any) -> None:
+    settings.REQUIRE_SECOND_FACTOR = False
     add("alpha", "prod")
     add("bravo", "staging")
     add("charlie-cache", "dev")
