@@ -148,8 +148,8 @@ def test_nothing_that_left_for_two_minutes_is_stalled(
     redis_clean: RedisServer, celery: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(celery)
-    with redis_clean.client.pubsub() as listener:
-        listener.subscribe("somebody/listens")  # type: ignore[no-untyped-call]
+    with redis_clean.client.pubsub() as listener:  # type: ignore[no-untyped-call]
+        listener.subscribe("somebody/listens")
         listener.get_message(timeout=1)
         assert read(redis_clean, b"thumbnails").verdict is Verdict.WAITING
         now = time.monotonic()
@@ -222,6 +222,16 @@ def test_garbage_and_giants_are_shown_as_what_they_are(redis_clean: RedisServer,
     for row in rows:
         assert read_job(target, queue, state="ready", job=row.id, start="").payload.size_bytes is not None
     assert read_page(target, queue, state="running", start="").said.startswith("6 of 6")
+
+
+def test_a_queue_whose_key_is_something_else_costs_itself_only(redis_clean: RedisServer, celery: Celery) -> None:
+    send(celery)
+    send(celery, queue="broken")
+    redis_clean.command("DEL", "broken")
+    redis_clean.command("SET", "broken", "a string")
+    broken = read(redis_clean, b"broken")
+    assert (broken.verdict, broken.snapshot.ready.value) == (Verdict.UNKNOWN, None)
+    assert read(redis_clean, b"thumbnails").snapshot.ready.value == 1
 
 
 def test_messages_of_five_megabytes_are_fetched_one_at_a_time(redis_clean: RedisServer, celery: Celery) -> None:

@@ -7,8 +7,9 @@ took is in the hash `unacked` until it is acknowledged: it may be running, prefe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from apps.engine.connections.redis import RedisNode
 from apps.engine.contracts import adapter as contract
@@ -21,6 +22,7 @@ from apps.queues.celery_unacked import SEPARATOR, Held, Unacked
 PRIORITIES = (b"", *(SEPARATOR + str(step).encode() for step in range(1, 10)))
 SEARCHED = 250
 NO_RETRIES = "Celery keeps no list of failures in Redis; where a result backend is set, they are results for a day."
+Depth: TypeAlias = dict[bytes, int] | EngineError
 NO_TIME = "The messages carry no time. docs/queues.md shows four lines that stamp them."
 
 
@@ -62,15 +64,12 @@ class CeleryAdapter(contract.Adapter[RedisNode]):
         Source: LLEN, LINDEX, MEMORY USAGE of the lists; ZRANGE `unacked_index`, HSTRLEN and HGET `unacked`; CLIENT LIST.
         """
         now = reads.now_at(node)
-        lists = [_lists(queue) for queue in queues]
-        lengths = iter(reads.replies(node, [("LLEN", key) for some in lists for key in some]))
-        depths = [{key: size for key in some if (size := int(next(lengths)))} for some in lists]
+        depths = _depths(node, queues)
         tails = _tails(node, depths)
         unacked = celery_unacked.read(node, queues[0].prefix if queues else b"", now)
         consumers = _consumers(node, queues[0].database if queues else "0")
         return [
-            _snapshot(queue, depth, [tails.get(key) for key in depth], unacked, consumers, now)
-            for queue, depth in zip(queues, depths, strict=True)
+            _snapshot(queue, depth, tails, unacked, consumers, now) for queue, depth in zip(queues, depths, strict=True)
         ]
 
     def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:
@@ -122,9 +121,21 @@ def _lists(queue: Queue) -> list[bytes]:
     return [queue.prefix + queue.name + suffix for suffix in PRIORITIES]
 
 
-def _tails(node: RedisNode, depths: Sequence[dict[bytes, int]]) -> dict[bytes, bytes]:
+def _depths(node: RedisNode, queues: Sequence[Queue]) -> list[Depth]:
+    """The lengths of the lists that hold something, in the order of being taken; or why one queue could not be counted."""
+    lists = [_lists(queue) for queue in queues]
+    replies = iter(node.pipeline([("LLEN", key) for some in lists for key in some]))
+    found: list[Depth] = []
+    for some in lists:
+        lengths: dict[bytes, Any] = {key: next(replies) for key in some}
+        error = next((length for length in lengths.values() if isinstance(length, EngineError)), None)
+        found.append(error or {key: length for key, length in lengths.items() if length})
+    return found
+
+
+def _tails(node: RedisNode, depths: Sequence[Depth]) -> dict[bytes, bytes]:
     """The message that is next in each list, unless the messages are too large to be fetched for a glance."""
-    lengths = {key: size for depth in depths for key, size in depth.items()}
+    lengths = {key: size for depth in depths if isinstance(depth, dict) for key, size in depth.items()}
     sizes = reads.element_bytes(node, list(lengths), list(lengths.values()))
     small = [key for key, size in zip(lengths, sizes, strict=True) if size is None or size <= reads.GLANCE_BYTES]
     replies = reads.replies(node, [("LINDEX", key, -1) for key in small])
@@ -167,18 +178,22 @@ def _workers(consumers: _Consumers, unacked: Unacked) -> contract.Workers:
 
 def _snapshot(
     queue: Queue,
-    depth: dict[bytes, int],
-    tails: Sequence[bytes | None],
+    depth: Depth,
+    tails: Mapping[bytes, bytes],
     unacked: Unacked,
     consumers: _Consumers,
     now: float,
 ) -> Snapshot:
     mine = [held.state for held in unacked.of(queue.name)]
     counts = {state: _held_count(mine.count(state), unacked) for state in ("running", "scheduled", "overdue")}
-    ready = Count.exact(sum(depth.values()))
     notes = [unacked.said] if unacked.said else []
-    if len(depth) > 1:
-        notes.append(f"Its jobs are spread over {len(depth)} lists by priority.")
+    if isinstance(depth, EngineError):
+        ready, oldest, heads = Count.unknown(depth.message), Age.unknown(depth.message), []
+    else:
+        heads = [tails.get(key) for key in depth]
+        ready, oldest = Count.exact(sum(depth.values())), _age(heads, now)
+    if len(heads) > 1:
+        notes.append(f"Its jobs are spread over {len(heads)} lists by priority.")
     return Snapshot(
         queue=queue,
         ready=ready,
@@ -186,7 +201,7 @@ def _snapshot(
         scheduled=counts["scheduled"],
         failed=Count.unknown(NO_RETRIES),
         abandoned=counts["overdue"],
-        oldest=_age(tails, now),
+        oldest=oldest,
         workers=_workers(consumers, unacked),
         states=(
             contract.State(key="ready", title="Ready", count=ready),
@@ -198,7 +213,7 @@ def _snapshot(
             ),
             contract.State(key="overdue", title="Overdue", count=counts["overdue"], words="taken over an hour ago"),
         ),
-        mark=hashlib.sha1(tails[0], usedforsecurity=False).digest() if tails and tails[0] else b"",
+        mark=hashlib.sha1(heads[0], usedforsecurity=False).digest() if heads and heads[0] else b"",
         notes=tuple(notes),
     )
 
@@ -207,11 +222,11 @@ def _held_count(count: int, unacked: Unacked) -> Count:
     return Count.at_least(count, unacked.said) if unacked.unread_count else Count.exact(count)
 
 
-def _age(tails: Sequence[bytes | None], now: float) -> Age:
+def _age(heads: Sequence[bytes | None], now: float) -> Age:
     """The oldest of all priorities. The right end of each list is its oldest; a stamp that is missing leaves a lower bound."""
-    if not tails:
+    if not heads:
         return Age.none()
-    stamps = [celery_messages.parse(raw).stamped_at if raw else None for raw in tails]
+    stamps = [celery_messages.parse(raw).stamped_at if raw else None for raw in heads]
     ages = [now - at.timestamp() for at in stamps if at]
     if not ages:
         return Age.unknown(NO_TIME)
