@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from rq import Queue as RqQueue
 from rq import SimpleWorker
 
 from apps.accounts.models import Operator
-from apps.queues.fleet import read_server
+from apps.engine.errors import Gone
+from apps.engine.text import ref
+from apps.queues.fleet import read_failures, read_job, read_page, read_server
+from apps.queues.verdicts import Verdict
 from tests.queues import work
 from tests.queues.celery_app import application
 from tests.queues.conftest import redis_target, registered_redis
@@ -95,8 +100,6 @@ def test_no_page_writes_anything(
             assert answer.status_code == 200
             page = answer.context.get("page")
             for row in page.value.rows if page and page.value else ():
-                from apps.engine.text import ref
-
                 assert browser.get(f"{address}&job={ref(row.id)}").status_code == 200
                 pages += 1
     for address in ("/queues/", f"/servers/{server.key}/queues/"):
@@ -113,6 +116,26 @@ def test_an_account_that_may_only_read_is_enough(redis_clean: RedisServer) -> No
     assert reading.error is None
     assert reading.problems == ()
     assert {q.snapshot.queue.adapter for q in reading.queues} == {"rq", "celery", "stream"}
+
+
+def test_the_documented_rights_are_enough_and_no_look_fills_the_acl_log(redis_clean: RedisServer) -> None:
+    if redis_clean.version < (7, 0, 0):
+        pytest.skip("the documented rule for keys that may be read only came with Redis 7.0")
+    furnish(redis_clean)
+    text = (Path(__file__).resolve().parent.parent.parent / "docs" / "permissions.md").read_text()
+    rule = next(line for line in text.splitlines() if line.startswith("ACL SETUSER signalbox on"))
+    redis_clean.command("ACL", "SETUSER", "looker", *rule.replace(">PASSWORD", ">secret").split()[3:])
+    target = redis_target(redis_clean, username="looker", password="secret")
+    reading = read_server(target)
+    assert reading.problems == ()
+    assert all(q.verdict is not Verdict.UNKNOWN for q in reading.queues)
+    for queue in reading.queues:
+        for state in queue.snapshot.states:
+            for row in read_page(target, queue.snapshot.queue, state=state.key, start="").rows:
+                with suppress(Gone):
+                    read_job(target, queue.snapshot.queue, state=state.key, job=row.id, start="")
+        read_failures(target, queue.snapshot.queue)
+    assert redis_clean.command("ACL", "LOG") == []
 
 
 @pytest.mark.parametrize(

@@ -110,9 +110,8 @@ def test_payloads_are_masked_until_asked_for_by_somebody_who_may(
     assert "ann@example.com" in text_of(as_operator(alice), f"{there}&show=1")
     assert "ann@example.com" not in text_of(as_operator(bob), there)
     refused = as_operator(bob)
-    refused.raise_request_exception = False
     answer = refused.get(f"{there}&show=1")
-    assert answer.status_code != 200
+    assert answer.status_code == 403
     assert b"ann@example.com" not in answer.content
 
 
@@ -169,9 +168,9 @@ def test_a_server_that_is_down_is_one_group_with_its_reason(
 ) -> None:
     emails.enqueue(work.greet)
     Server.objects.create(
-        key="gone", kind="redis", environment="prod", addresses=[{"host": "127.0.0.1", "port": refusing_port}]
+        key="gone", kind="redis", environment="dev", addresses=[{"host": "127.0.0.1", "port": refusing_port}]
     )
-    page = text_of(as_operator(alice), "/queues/") if alice else ""
+    page = text_of(as_operator(alice), "/queues/")
     assert "emails" in page
     assert f"Connection refused by 127.0.0.1:{refusing_port}." in page
     for url in ("/servers/gone/queues/", f"/servers/gone/queues/rq/{_ref('emails')}/"):
