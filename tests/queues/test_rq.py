@@ -15,7 +15,7 @@ from rq import SimpleWorker, Worker
 from rq.suspension import suspend
 
 from apps.engine.contracts.adapter import Known
-from apps.engine.errors import Gone
+from apps.engine.errors import Gone, Unsupported
 from apps.queues.fleet import read_failures, read_job, read_page, read_server
 from apps.queues.verdicts import Verdict
 from tests.queues import work
@@ -235,3 +235,17 @@ def test_queues_of_every_database_are_found(redis_clean: RedisServer) -> None:
         found = read(redis_clean, b"elsewhere")
     assert found.snapshot.queue.database == "5"
     assert len(read_page(redis_target(redis_clean), found.snapshot.queue, state="ready", start="").rows) == 1
+
+
+def test_a_list_of_giants_under_rqs_name_is_not_fetched(redis_clean: RedisServer, emails: RqQueue) -> None:
+    emails.enqueue(work.greet)
+    redis_clean.command("RPUSH", "rq:queue:emails", *[b"x" * 1_000_000] * 3)
+    with pytest.raises(Unsupported):
+        read_page(redis_target(redis_clean), queue_of(redis_clean, b"emails"), state="ready", start="")
+
+
+def test_a_schedule_that_nobody_moves_is_said(redis_clean: RedisServer, emails: RqQueue) -> None:
+    emails.enqueue_in(timedelta(hours=1), work.greet)
+    assert "is due at" in read(redis_clean, b"emails").snapshot.notes[0]
+    emails.enqueue_at(datetime.now(UTC) - timedelta(minutes=12), work.greet)
+    assert "no scheduler moves it" in read(redis_clean, b"emails").snapshot.notes[0]

@@ -7,12 +7,14 @@ pickle in the field `data` and stays closed: RQ writes the call in words into `d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from apps.engine.connections.redis import Command, RedisNode
 from apps.engine.contracts import adapter as contract
 from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Queue, Snapshot
-from apps.engine.errors import EngineError, Gone
+from apps.engine.errors import EngineError, Gone, Unsupported
+from apps.engine.units import duration_text
 from apps.queues import payloads, reads, rq_jobs
 from apps.queues.rq_jobs import JOB
 
@@ -27,6 +29,7 @@ REGISTRIES = {
 }
 NEWEST_FIRST = frozenset({"failed", "finished", "canceled"})
 WORKER_FIELDS = ("last_heartbeat", "state", "current_job", "hostname", "pid", "version", "successful_job_count")
+LATE_S = 60.0
 HEARTBEAT_LIMIT_S = 480.0  # RQ's default worker_ttl is 420 s, and an idle worker is heard once in that time
 
 
@@ -77,7 +80,7 @@ class RqAdapter(contract.Adapter[RedisNode]):
         ages = _ages(node, figures, now)
         workers = _workers(node, queues, now)
         return [
-            _snapshot(queue, some, age, seen, paused)
+            _snapshot(queue, some, age, seen, paused=paused, now=now)
             for queue, some, age, seen in zip(queues, figures, ages, workers, strict=True)
         ]
 
@@ -199,15 +202,21 @@ def _worker(name: bytes, record: Sequence[bytes | None], now: float) -> contract
     )
 
 
-def _snapshot(queue: Queue, figures: Sequence[Any], age: Age, workers: contract.Workers, paused: bool) -> Snapshot:
+def _due_words(due: datetime, now: float) -> str:
+    """A scheduler looks once a second or so: what is due for a minute is moved by nobody."""
+    late_s = now - due.timestamp()
+    if late_s > LATE_S:
+        return f"The next scheduled job is due since {duration_text(late_s)}: no scheduler moves it."
+    return f"The next scheduled job is due at {due:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _snapshot(
+    queue: Queue, figures: Sequence[Any], age: Age, workers: contract.Workers, *, paused: bool, now: float
+) -> Snapshot:
     ready, moving, *cards = [reads.answer(reply) for reply in figures[:9]]
     registries = dict(zip(REGISTRIES, cards, strict=False))
-    due = reads.moment(figures[-1][1]) if isinstance(figures[-1], list) and figures[-1] else None
     states = [contract.State(key="ready", title="Ready", count=ready)]
     states += [contract.State(key=key, title=REGISTRIES[key][1], count=count) for key, count in registries.items()]
-    notes = [f"The next scheduled job is due at {due:%Y-%m-%d %H:%M:%S} UTC."] if due else []
-    if moving.value:
-        notes.append(f"{moving.value} on their way from the queue to a worker.")
     return Snapshot(
         queue=queue,
         ready=ready,
@@ -220,14 +229,21 @@ def _snapshot(queue: Queue, figures: Sequence[Any], age: Age, workers: contract.
         states=tuple(states),
         paused=paused,
         mark=figures[-2] if isinstance(figures[-2], bytes) else b"",
-        notes=tuple(notes),
+        notes=_notes(moving, figures[-1], now),
     )
+
+
+def _notes(moving: Count, next_due: Any, now: float) -> tuple[str, ...]:
+    due = reads.moment(next_due[1]) if isinstance(next_due, list) and next_due else None
+    words = (_due_words(due, now) if due else "", f"{moving.value} on their way to a worker." if moving.value else "")
+    return tuple(filter(None, words))
 
 
 def _members(node: RedisNode, queue: Queue, state: str, begin: int) -> list[tuple[bytes, bytes]]:
     """(member, score) of one more than a page, so that the last page is known as such."""
     end = begin + contract.PAGE
     if state == "ready":
+        _check_size(node, QUEUE + queue.name)
         ids = node.command("LRANGE", QUEUE + queue.name, begin, end)
         return [(one, b"") for one in ids]
     if state not in REGISTRIES:
@@ -235,6 +251,13 @@ def _members(node: RedisNode, queue: Queue, state: str, begin: int) -> list[tupl
     verb = "ZREVRANGE" if state in NEWEST_FIRST else "ZRANGE"
     flat = node.command(verb, REGISTRIES[state][0] + queue.name, begin, end, "WITHSCORES")
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _check_size(node: RedisNode, key: bytes) -> None:
+    """Errors: Unsupported for a list whose elements are far too large to be ids: a page of them could be any size."""
+    average = reads.element_bytes(node, [key], [node.command("LLEN", key)])[0]
+    if average is not None and average > reads.GLANCE_BYTES:
+        raise Unsupported("The elements of this list are too large to be ids of RQ jobs; they are not fetched.")
 
 
 def _job_id(member: bytes, state: str) -> bytes:

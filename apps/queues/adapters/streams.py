@@ -13,7 +13,7 @@ from typing import Any
 from apps.engine.connections.redis import RedisNode
 from apps.engine.contracts import adapter as contract
 from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Payload, Queue, Row, Snapshot
-from apps.engine.errors import EngineError, Gone
+from apps.engine.errors import EngineError, Gone, NotPermitted
 from apps.queues import payloads, reads, stream_groups
 from apps.queues.stream_groups import Group, after, id_time
 
@@ -31,7 +31,7 @@ class StreamsAdapter(contract.Adapter[RedisNode]):
     oldest_end = "left"
 
     def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
-        """Cost: none beyond the look over names. Source: SCAN TYPE stream."""
+        """Cost: none beyond the look over names. Source: SCAN TYPE stream, XINFO GROUPS."""
         streams = tuple(reads.in_order(marks.streams))
         found = Found(
             adapter=self.key, framework="stream", database=database, evidence="keys of type stream", keys=streams
@@ -41,6 +41,9 @@ class StreamsAdapter(contract.Adapter[RedisNode]):
     def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
         """Shape: one queue a group, at most 500; streams without a group are logs, not queues. Cost: one XINFO GROUPS a stream."""
         replies = node.pipeline([("XINFO", "GROUPS", stream) for stream in found.keys])
+        refused = [reply for reply in replies if isinstance(reply, NotPermitted)]
+        if refused and len(refused) == len(replies):
+            raise refused[0]
         groups = [
             (stream, _pairs(group)[b"name"])
             for stream, reply in zip(found.keys, replies, strict=True)
