@@ -30,8 +30,13 @@ def prepare(admin: Session) -> None:
 
 def ticks(connect: Connect, stop: threading.Event) -> list[Tick]:
     """`connect(application)` opens a session of the shop's own account under this application name."""
+    block = Tick(name="db block", every_s=75, do=lambda: _a_lock(connect, stop))
+    return [*_customers(connect), *_clerks(connect), block]
+
+
+def _customers(connect: Connect) -> list[Tick]:
+    """What people do in the shop, each kind on a connection of its own."""
     browsing, looking, ordering = (_kept(connect, "shop-web") for _ in range(3))
-    batch, publisher = _kept(connect, "shop-batch"), _kept(connect, "outbox-publisher")
 
     def browse() -> None:
         customer = random.randrange(1, CUSTOMERS + 1)
@@ -60,8 +65,23 @@ def ticks(connect: Connect, stop: threading.Event) -> list[Tick]:
                 [random.randrange(10**6)],
             )
 
+    return [
+        Tick(name="db browse", every_s=0.15, do=browse),
+        Tick(name="db slow", every_s=2.5, do=slow),
+        Tick(name="db order", every_s=0.8, do=order),
+    ]
+
+
+def _clerks(connect: Connect) -> list[Tick]:
+    """What runs behind the shop."""
+    reporting, tidying, publisher = (
+        _kept(connect, "shop-batch"),
+        _kept(connect, "shop-batch"),
+        _kept(connect, "outbox-publisher"),
+    )
+
     def report() -> None:
-        batch().execute(
+        reporting().execute(
             "SELECT date_trunc('day', placed_at) AS day, state, count(*), sum(cents) FROM orders"
             " WHERE note ILIKE %s GROUP BY 1, 2 ORDER BY 4 DESC LIMIT 50",
             ["%demo%"],
@@ -77,21 +97,14 @@ def ticks(connect: Connect, stop: threading.Event) -> list[Tick]:
 
     def tidy() -> None:
         """Keeps the demo small: it may run for weeks."""
-        batch().execute("DELETE FROM orders WHERE note = 'by the demo' AND placed_at < now() - interval '2 hours'")
-        batch().execute("DELETE FROM outbox_event WHERE published_at < now() - interval '1 hour'")
-        batch().execute("DELETE FROM outbox_event WHERE id < (SELECT max(id) - 3000 FROM outbox_event)")
-
-    def block() -> None:
-        _a_lock(connect, stop)
+        tidying().execute("DELETE FROM orders WHERE note = 'by the demo' AND placed_at < now() - interval '2 hours'")
+        tidying().execute("DELETE FROM outbox_event WHERE published_at < now() - interval '1 hour'")
+        tidying().execute("DELETE FROM outbox_event WHERE id < (SELECT max(id) - 3000 FROM outbox_event)")
 
     return [
-        Tick(name="db browse", every_s=0.15, do=browse),
-        Tick(name="db slow", every_s=2.5, do=slow),
-        Tick(name="db order", every_s=0.8, do=order),
         Tick(name="db report", every_s=11, do=report),
         Tick(name="db publish", every_s=2, do=publish),
         Tick(name="db tidy", every_s=300, do=tidy),
-        Tick(name="db block", every_s=75, do=block),
     ]
 
 
