@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from kombu import Connection
 
 from apps.history.models import LastKnown
 
@@ -65,12 +65,8 @@ def _migrations() -> str:
 
 
 def _broker() -> str:
-    with current_app.connection_for_read(connect_timeout=1) as broker:
-        broker.transport_options = {
-            **(broker.transport_options or {}),
-            "socket_timeout": 1,
-            "socket_connect_timeout": 1,
-        }
+    patience = {"socket_timeout": 1, "socket_connect_timeout": 1}
+    with Connection(settings.BROKER_URL, connect_timeout=1, transport_options=patience) as broker:
         channel: Any = broker.default_channel
         channel.client.ping()
     return ""

@@ -19,7 +19,7 @@ def sql(statement: str | None, show: bool = False) -> SafeString:
     if not statement:
         return format_html('<span class="none" title="It has run none yet.">–</span>')
     if statement == HIDDEN:
-        return format_html('<span class="why-unknown" title="The account lacks pg_read_all_stats.">hidden</span>')
+        return format_html('<span class="why-unknown" title="{}">hidden</span>', "The account lacks pg_read_all_stats.")
     found = pieces(statement, show=show)
     return format_html('<span title="{}">{}</span>', "".join(piece.text for piece in found), _marked(found))
 
