@@ -57,7 +57,7 @@ class Supervisor:
         keys.make_keys(plan.keys)
         if not plan.broker_url:
             self._broker = broker.start_broker(plan)
-        for step in (setup.prepare_database, setup.collect_static):
+        for step in (setup.prepare_database, setup.declare_servers, setup.collect_static):
             if not self._stopping.is_set():
                 step(plan)
         if self._stopping.is_set():

@@ -16,7 +16,14 @@ NOT_WANTED = 1
 
 def prepare_database(plan: StartPlan) -> None:
     _step(plan, "The database is prepared.", "migrate", "--no-input", "--verbosity", "0")
-    _step(plan, "", "createcachetable", "--verbosity", "0")
+
+
+def declare_servers(plan: StartPlan) -> None:
+    """What servers.toml says, if there is one. A mistake in it is told, and the console starts without that server."""
+    done = _manage(plan, "load_servers", check=False)
+    for said in (done.text.strip(), done.last_words if done.code else ""):
+        if said:
+            say(said, name="servers")
 
 
 def collect_static(plan: StartPlan) -> None:
