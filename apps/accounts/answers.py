@@ -26,12 +26,17 @@ def same_site(path: str, default: str = "/") -> str:
 
 
 def here(request: HttpRequest) -> str:
-    """The page to come back to by GET: this one, or the page that a fragment or a form belongs to."""
+    """The page to come back to by GET: this one, or the page that a fragment or a form belongs to.
+
+    A part of the very page one is on, asked for by a query, names the page that would show it: a key opened in a list.
+    """
     if request.method == "GET" and not request.headers.get("HX-Request"):
         return request.get_full_path()
     came_from = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
     if came_from.netloc != request.get_host():
         return "/"
+    if request.method == "GET" and request.GET and came_from.path == request.path:
+        return request.get_full_path()
     return same_site(came_from.path + (f"?{came_from.query}" if came_from.query else ""))
 
 

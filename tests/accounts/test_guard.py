@@ -238,6 +238,18 @@ def test_a_fragment_asks_the_reason_in_its_place(olga: Operator, shop_prod: Serv
     assert "<html" not in page
 
 
+@more_routes
+def test_a_key_opened_in_a_list_is_what_one_comes_back_to_after_the_reason(
+    olga: Operator, shop_prod: Server, as_operator: Any
+) -> None:
+    client = as_operator(olga)
+    opened, from_elsewhere = "/values/shop-prod/?page=2&key=abc", {**HTMX, "HX-Current-URL": "http://testserver/"}
+    assert (
+        'name="next" value="/values/shop-prod/?page=2&amp;key=abc"' in client.get(opened, headers=HTMX).content.decode()
+    )
+    assert 'name="next" value="/"' in client.get(opened, headers=from_elsewhere).content.decode()
+
+
 @pytest.mark.parametrize(
     "change",
     [
