@@ -74,25 +74,30 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
+def session_cookie(operator: Operator, url: str) -> dict[str, str]:
+    client = Client()
+    client.force_login(operator)
+    name = settings.SESSION_COOKIE_NAME
+    return {"name": name, "value": client.cookies[name].value, "url": url}
+
+
 OpenTab = Callable[..., Tab]
 
 
 @pytest.fixture
 def open_tab(chromium: Any, live_server: Any) -> Iterator[OpenTab]:
-    """`open_tab(alice, width=390, scheme="dark", javascript=False)`: a tab signed in as this operator."""
+    """`open_tab(alice, width=390, scheme="dark", javascript=False)`: a tab signed in as this operator, or as nobody."""
     contexts = []
 
     def opened(
-        operator: Operator, *, width: int = 1440, scheme: str = "light", javascript: bool = True, **options: Any
+        operator: Operator | None, *, width: int = 1440, scheme: str = "light", javascript: bool = True, **options: Any
     ) -> Tab:
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=javascript, **options
         )
         contexts.append(context)
-        client = Client()
-        client.force_login(operator)
-        name = settings.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+        if operator is not None:
+            context.add_cookies([session_cookie(operator, live_server.url)])
         tab = Tab(page=context.new_page(), base=live_server.url)
         tab.page.on("console", lambda m: tab.complaints.append(m.text) if m.type in ("error", "warning") else None)
         tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))

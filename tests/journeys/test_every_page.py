@@ -45,6 +45,7 @@ def faults(tab: Tab, path: str, scheme: str) -> Iterator[str]:
     status = tab.go(path).status
     assert status < 500
     assert tab.page.evaluate("document.documentElement.dataset.bsTheme") == scheme
+    yield from (f"{path} has two of #{each}" for each in tab.page.evaluate(TWICE))
     yield from (f"{path} faint: {each}" for each in tab.page.evaluate(FAINT))
     tab.page.set_viewport_size(NARROW)
     yield from (f"{path} faint at 390 px: {each}" for each in tab.page.evaluate(FAINT))
@@ -56,6 +57,7 @@ def faults(tab: Tab, path: str, scheme: str) -> Iterator[str]:
 
 # What Chromium writes into its console for a page that is refused on purpose.
 REFUSED = {status: f"status of {status} ({words})" for status, words in ((403, "Forbidden"), (404, "Not Found"))}
+TWICE = """[...document.querySelectorAll("[id]")].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i)"""
 STICKS_OUT = """[...document.querySelectorAll("main *")]
   .filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3).map((e) => e.tagName + "." + e.className)"""
 

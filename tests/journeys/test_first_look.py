@@ -125,9 +125,7 @@ def test_alice_registers_a_postgres_and_sees_its_sessions_and_statements(
     assert tab.complaints == []
 
 
-def test_registering_asks_for_a_sign_in_that_is_fresh(
-    alice: Operator, signs_in: SignIn, settings: Any
-) -> None:
+def test_registering_asks_for_a_sign_in_that_is_fresh(alice: Operator, signs_in: SignIn, settings: Any) -> None:
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
     tab = signs_in("alice")
     tab.page.get_by_role("link", name="Register a server").click()
