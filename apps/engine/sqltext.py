@@ -93,6 +93,8 @@ def _piece(kind: str, text: str, *, show: bool) -> Piece:
 
 
 def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
     return "\n".join(plain(line.encode("utf-8", "surrogateescape"), most=len(line) * 4) for line in text.split("\n"))
 
 

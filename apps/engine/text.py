@@ -17,8 +17,11 @@ def pieces(raw: bytes, *, most: int = 512) -> list[tuple[str, bool]]:
 
     At most `most` bytes are looked at, so that a name of a megabyte costs no more than a short one.
     """
+    decoded = raw[:most].decode("utf-8", "surrogateescape")
+    if decoded.isprintable():  # nearly every name: nothing in it is hidden
+        return [(decoded, False)] if decoded else []
     runs: list[tuple[str, bool]] = []
-    for character in raw[:most].decode("utf-8", "surrogateescape"):
+    for character in decoded:
         shown, escaped = _shown(character)
         if runs and runs[-1][1] == escaped:
             runs[-1] = (runs[-1][0] + shown, escaped)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import Operator
 from apps.history.models import LastKnown
 from apps.history.verdict import NOT_LATELY, NOT_YET, SIGNALS, WELL, Finding, failure, findings, is_stale
-from apps.servers.access import visible_servers
+from apps.servers.access import allowed_among
 from apps.servers.models import Server
 
 POLICIES = ("prod", "staging", "dev")
@@ -85,10 +85,12 @@ def state_of(server: Server) -> ServerState:
 
 
 def fleet(operator: Operator) -> list[ServerState]:
-    """Every server in the operator's scope, worst first. Cost: four queries, whatever the number of servers."""
-    servers = visible_servers(operator)
-    known = {row.server_id: row for row in LastKnown.objects.filter(server__in=servers).defer("raw")}
-    return sorted((_state(s, known.get(s.pk)) for s in servers), key=_worst_first)
+    """Every server in the operator's scope, worst first. Cost: one query, and one for assignments, whatever the number of servers.
+
+    These servers are to be shown, not to be asked: their credentials are not read.
+    """
+    servers = allowed_among(Server.objects.select_related("last_known").defer("last_known__raw"), operator)
+    return sorted((_state(s, getattr(s, "last_known", None)) for s in servers), key=_worst_first)
 
 
 def _worst_first(state: ServerState) -> tuple[int, int, str]:

@@ -53,25 +53,36 @@ def tree(names: Sequence[bytes], *, opened: bytes = b"") -> Tree:
 
 
 def _grown(names: Sequence[bytes]) -> _Folder:
-    root = _Folder(b"")
-    for name in names:
+    """The folders are walked once for all names that stand side by side, not once a name."""
+    root = _Folder(b"", found_count=len(names))
+    for path, beside in _by_path(names).items():
         folder = root
-        folder.found_count += 1
-        for prefix in _prefixes(name):
-            folder = folder.folders.setdefault(prefix, _Folder(prefix))
-            folder.found_count += 1
-        folder.names.append(name)
+        for prefix in _prefixes(path):
+            if prefix not in folder.folders:
+                folder.folders[prefix] = _Folder(prefix)
+            folder = folder.folders[prefix]
+            folder.found_count += len(beside)
+        folder.names += beside
     return root
 
 
-def _prefixes(name: bytes) -> Iterator[bytes]:
-    """b"a:b:c" -> b"a:", b"a:b:"; a separator at the very end makes no folder of its own."""
+def _by_path(names: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """b"a:b:c" under b"a:b:"; a separator at the very end makes no folder of its own."""
+    by_path: dict[bytes, list[bytes]] = {}
+    for name in names:
+        path = name[: name.rfind(SEPARATOR, 0, max(0, len(name) - 1)) + 1]
+        by_path.setdefault(path, []).append(name)
+    return by_path
+
+
+def _prefixes(path: bytes) -> Iterator[bytes]:
+    """b"a:b:" -> b"a:", b"a:b:"; neither too deep nor too long."""
     at = -1
     for _ in range(MOST_LEVELS):
-        at = name.find(SEPARATOR, at + 1)
-        if at < 0 or at == len(name) - 1 or at >= MOST_PREFIX_BYTES:
+        at = path.find(SEPARATOR, at + 1)
+        if at < 0 or at >= MOST_PREFIX_BYTES:
             return
-        yield name[: at + 1]
+        yield path[: at + 1]
 
 
 def _lines(folder: _Folder, opened: bytes, level: int, *, every: bool) -> Iterator[Line]:

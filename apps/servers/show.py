@@ -87,6 +87,8 @@ def nodes_of(server: Server) -> list[NodePanel]:
         target = server.target()
     except EngineError as error:
         return [NodePanel(address=a, panel=Panel(value=None, error=error, took_s=0.0)) for a in addresses]
+    if len(addresses) == 1:  # nothing to do at the same time: no thread
+        return [NodePanel(address=addresses[0], panel=read_panel(lambda: identify(target)))]
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="identify") as pool:
         panels: Iterable[Panel[Identity]] = pool.map(
             lambda address: read_panel(lambda: identify(target.at(address))), addresses

@@ -12,7 +12,7 @@ from apps.shell.pages import highest_role, pages, sections, url_of
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Cost: four queries for a page that extends the frame, none for a fragment or for nobody."""
+    """Cost: two queries for a page that extends the frame, none for a fragment or for nobody."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or getattr(request, "htmx", None):
         return {}

@@ -108,7 +108,7 @@ def _direct(node: RedisNode, name: bytes, key_type: str, known: _Known) -> Look:
 
 
 def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, known: _Known, until: float) -> Look:
-    where = str(node.address)
+    where, everything = str(node.address), glob.everything
     found: dict[bytes, None] = {}
     looked_count = names_bytes = steps_count = 0
     cursor, step = position.cursor(where), _Step(count=FIRST_COUNT)
@@ -118,7 +118,7 @@ def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, kno
         steps_count += 1
         looked_count += step.looked_count
         names_bytes += step.reply_bytes
-        found.update(dict.fromkeys(name for name in step.names if glob.everything or glob.matches(name)))
+        found.update(dict.fromkeys(step.names if everything else filter(glob.matches, step.names)))
         spent = looked_count >= MOST_LOOKED or names_bytes >= MOST_NAMES_BYTES or time.monotonic() >= until
         if cursor == START or spent:
             break

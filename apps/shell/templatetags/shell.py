@@ -6,13 +6,16 @@ Everything goes through format_html: what came from a server is escaped here, in
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache, reduce
+from operator import add
 from typing import Any, Literal, TypeAlias
 
 from django import template
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString
 
 from apps.engine import text, units
@@ -22,7 +25,10 @@ register = template.Library()
 Figure: TypeAlias = float | Literal[""] | None
 
 
+# Pages hold hundreds of the same few shapes and units: each is made once a process. Typed, so that a text which is safe never
+# stands for an equal one that is not.
 @register.simple_tag
+@lru_cache(maxsize=512, typed=True)
 def icon(name: str, size: str = "") -> SafeString:
     """{% icon "search" %}, {% icon "search" "sm" %}: a name of tools/icons.txt."""
     kind = "icon icon-sm" if size == "sm" else "icon"
@@ -32,8 +38,23 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.simple_tag
 def sig(signal: str, words: Any = "", quiet: bool = False) -> SafeString:
     """{% sig "crit" "2 backlogs stuck" %}: ok info warn crit down unknown skip run pause done; shape, word and colour together."""
-    shape = format_html('<svg aria-hidden="true"><use href="{}#{}"/></svg>', static("signals.svg"), signal)
-    return format_html('<span class="sig sig-{}{}">{}{}</span>', signal, " sig-quiet" if quiet else "", shape, words)
+    quietly = " sig-quiet" if quiet else ""
+    return format_html('<span class="sig sig-{}{}">{}{}</span>', signal, quietly, _shape(signal), words)
+
+
+@lru_cache(maxsize=64, typed=True)
+def _shape(signal: str) -> SafeString:
+    return format_html('<svg aria-hidden="true"><use href="{}#{}"/></svg>', static("signals.svg"), signal)
+
+
+def _forget_addresses(*, setting: str, **_: Any) -> None:
+    """The sprites have other addresses when the static files do."""
+    if setting in ("STORAGES", "STATIC_URL", "STATIC_ROOT"):
+        icon.cache_clear()
+        _shape.cache_clear()
+
+
+setting_changed.connect(_forget_addresses)
 
 
 @register.simple_tag
@@ -60,7 +81,12 @@ def policy_of(environment: str) -> str:
 
 
 def _figure(value: str, unit: str) -> SafeString:
-    return format_html('{}<span class="u">{}</span>', value, unit)
+    return escape(value) + _unit(unit)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _unit(unit: str) -> SafeString:
+    return format_html('<span class="u">{}</span>', unit)
 
 
 def unknown(why: str = "The server did not say.") -> SafeString:
@@ -84,7 +110,7 @@ def count(value: Figure, unit: str = "") -> SafeString:
     """{{ n|count:"keys" }}: 2,134,880 keys; without a unit where the table's head says it."""
     if value is None or value == "":
         return unknown()
-    return _figure(units.count(value), unit) if unit else format_html("{}", units.count(value))
+    return _figure(units.count(value), unit) if unit else escape(units.count(value))
 
 
 @register.filter
@@ -100,7 +126,8 @@ def duration(seconds: Figure) -> SafeString:
         return unknown()
     if seconds == 0:
         return _figure("0", "s")
-    return format_html_join(" ", '{}<span class="u">{}</span>', units.duration(float(seconds)))
+    first, *rest = (_figure(figure, unit) for figure, unit in units.duration(float(seconds)))
+    return reduce(lambda shown, part: shown + escape(" ") + part, rest, first)
 
 
 @register.filter
@@ -164,7 +191,7 @@ def clock(at: datetime | None) -> SafeString:
 def dash(value: Any, why: str = "Does not apply.") -> SafeString:
     """The value, or – with a reason where it does not apply (None or empty)."""
     return (
-        format_html('<span class="none" title="{}">–</span>', why) if value in (None, "") else format_html("{}", value)
+        format_html('<span class="none" title="{}">–</span>', why) if value in (None, "") else conditional_escape(value)
     )
 
 
@@ -172,15 +199,12 @@ def dash(value: Any, why: str = "Does not apply.") -> SafeString:
 def name(raw: bytes | str, most: int = 256) -> SafeString:
     """A name, member or value from a server: bytes as text, hidden characters as escapes in their own colour."""
     raw = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw)
-    shown = format_html_join(
-        "",
-        "{}",
-        (
-            (format_html('<span class="esc">{}</span>', run) if escaped else run,)
-            for run, escaped in text.pieces(raw, most=most)
-        ),
-    )
+    shown = reduce(add, (_piece(run, escaped) for run, escaped in text.pieces(raw, most=most)), escape(""))
     return format_html('<bdi title="{}">{}{}</bdi>', text.plain(raw, most=1024), shown, "…" if len(raw) > most else "")
+
+
+def _piece(run: str, escaped: bool) -> SafeString:
+    return format_html('<span class="esc">{}</span>', run) if escaped else escape(run)
 
 
 @register.filter

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 from django import template
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from apps.engine.sqltext import Piece, pieces
@@ -31,6 +34,8 @@ def sql_lines(statement: str, show: bool = False) -> SafeString:
 
 
 def _marked(found: tuple[Piece, ...]) -> SafeString:
-    return format_html_join(
-        "", "{}", ((format_html('<span class="{}">{}</span>', p.kind, p.text) if p.kind else p.text,) for p in found)
-    )
+    return reduce(add, map(_run, found), escape(""))
+
+
+def _run(piece: Piece) -> SafeString:
+    return format_html('<span class="{}">{}</span>', piece.kind, piece.text) if piece.kind else escape(piece.text)
