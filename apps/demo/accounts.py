@@ -7,19 +7,17 @@ from psycopg import sql
 from redis import Redis
 
 from apps.demo.places import Servers
-
-# What docs/permissions.md asks for reading, and nothing else.
-CONSOLE_RULES = (
-    "~* resetchannels -@all +@read -@dangerous +ping +select +scan +type +object +memory|usage +pubsub +command"
-    " +client|setname +client|id +client|list +client|info +client|getname +info +dbsize +config|get +role +lastsave +time"
-    " +acl|whoami +acl|list +acl|users +acl|getuser +acl|cat +acl|log +acl|dryrun +module|list"
-    " +latency|latest +latency|history +slowlog|get +slowlog|len +memory|stats +memory|doctor"
-)
+from apps.servers.capabilities import REDIS
 
 
-def redis_accounts(admin: Redis, passwords: dict[str, str]) -> None:
+def console_rules(version: tuple[int, int]) -> list[str]:
+    """What docs/permissions.md asks for reading a Redis of this version, and nothing else."""
+    return list(dict.fromkeys(rule for f in REDIS if f.used and f.since <= version for rule in f.rules(version)))
+
+
+def redis_accounts(admin: Redis, passwords: dict[str, str], version: tuple[int, int]) -> None:
     """Named users with rights of different width, one that is off, and `default` left open on the private socket."""
-    _user(admin, "signalbox", passwords["signalbox"], *CONSOLE_RULES.split())
+    _user(admin, "signalbox", passwords["signalbox"], "resetchannels", "-@all", *console_rules(version))
     _user(
         admin, "app-web", passwords["app-web"], "~cart:*", "~session:*", "~page:*", "+@read", "+@write", "+@connection"
     )

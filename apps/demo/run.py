@@ -39,7 +39,7 @@ def run(stop: threading.Event) -> None:
 def _furnish(servers: places.Servers, secrets: dict[str, str]) -> None:
     """Accounts, tables and keys that are there before anything moves. Quick when they are there already."""
     redis = accounts.admin_of_redis(servers)
-    accounts.redis_accounts(redis, secrets)
+    accounts.redis_accounts(redis, secrets, servers.redis.binary.version[:2])
     cache.prepare(redis)
     streams.prepare(redis)
     with accounts.admin_of_postgres(servers) as admin:
