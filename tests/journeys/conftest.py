@@ -30,15 +30,26 @@ def signs_in(open_tab: OpenTab) -> SignIn:
 
     def signed_in(name: str, *, at: str = "/", **options: Any) -> Tab:
         tab = open_tab(None, **options)
-        tab.page.set_default_timeout(5000)
+        tab.page.set_default_timeout(10_000)
         tab.go(at)
         tab.page.get_by_label("Name").fill(name)
         tab.page.get_by_label("Password").fill(PASSWORD)
-        tab.page.get_by_role("button", name="Sign in").click()
-        tab.page.wait_for_load_state("load")
+        press(tab, "Sign in")
         return tab
 
     return signed_in
+
+
+def press(tab: Tab, button: str) -> None:
+    """Press a button that leads to another page, and be there."""
+    with tab.page.expect_navigation():
+        tab.page.get_by_role("button", name=button, exact=True).click()
+
+
+def follow(tab: Tab, link: str) -> None:
+    """Follow a link to another page, and be there."""
+    with tab.page.expect_navigation():
+        tab.page.get_by_role("link", name=link, exact=True).click()
 
 
 def section(tab: Tab, title: str) -> str:

@@ -11,7 +11,7 @@ from apps.accounts.models import Operator
 from apps.servers.models import Server
 from tests.browser import Tab
 from tests.conftest import PASSWORD
-from tests.journeys.conftest import SignIn, heading, section
+from tests.journeys.conftest import SignIn, follow, heading, press, section
 from tests.real_servers import PostgresDatabase, RedisServer
 from tests.system.conftest import furnish_postgres, furnish_redis
 
@@ -33,11 +33,6 @@ def held(tab: Tab, name: str) -> Any:
     return tab.page.locator(f"form.panel [name={name}]").input_value()
 
 
-def press(tab: Tab, button: str) -> None:
-    with tab.page.expect_navigation():
-        tab.page.get_by_role("button", name=button, exact=True).click()
-
-
 def test_alice_registers_her_first_redis_and_looks_around(
     alice: Operator, signs_in: SignIn, redis_clean: RedisServer
 ) -> None:
@@ -45,7 +40,7 @@ def test_alice_registers_her_first_redis_and_looks_around(
     redis_clean.command("ACL", "SETUSER", "signalbox", "on", f">{SECRET}", "~*", "&*", "+@all")
     tab = signs_in("alice")
     assert heading(tab) == "Register your first server"
-    tab.page.get_by_role("link", name="Register a server").click()
+    follow(tab, "Register a server")
     pick(tab, kind="redis", environment="dev", roles="cache")
     tab.page.get_by_text("Tags, limits and goals").click()
     fill(tab, key="cart-cache", addresses=f"127.0.0.1:{redis_clean.port}", tags="shop eu")
@@ -95,11 +90,11 @@ def look_around_redis(tab: Tab) -> None:
 
 def open_a_key(tab: Tab) -> None:
     """Masked first; shown when asked; the address says where one is, so a reload stays."""
-    tab.page.get_by_role("link", name="cart:", exact=True).click()
+    follow(tab, "cart:")
     tab.page.get_by_role("link", name="cart:1", exact=True).click()
     tab.page.locator("#key .keyname", has_text="cart:1").wait_for()
     assert "●●●" in tab.text("#key") and "EUR" not in tab.text("#key")
-    tab.page.get_by_role("link", name="Show values").click()
+    follow(tab, "Show values")
     tab.page.locator("#key >> text=EUR").wait_for()
     tab.page.reload()
     assert "EUR" in tab.text("#key")
@@ -128,7 +123,7 @@ def test_alice_registers_a_postgres_and_sees_its_sessions_and_statements(
 def test_registering_asks_for_a_sign_in_that_is_fresh(alice: Operator, signs_in: SignIn, settings: Any) -> None:
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
     tab = signs_in("alice")
-    tab.page.get_by_role("link", name="Register a server").click()
+    follow(tab, "Register a server")
     assert tab.text("h1") == "Is it still you, alice?"
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
     tab.page.get_by_label("Password").fill(PASSWORD)
