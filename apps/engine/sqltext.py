@@ -67,7 +67,7 @@ def pieces(statement: str, *, show: bool = False, lines: bool = False) -> tuple[
         tokens = [(kind, " " if kind == "space" else text) for kind, text in tokens]
     elif "\n" not in statement.strip():
         tokens = list(_broken_at_clauses(tokens))
-    return tuple(_merged(_piece(kind, text, show=show) for kind, text in tokens))
+    return tuple(Piece(text, kind) for text, kind in _merged(_shown(kind, text, show=show) for kind, text in tokens))
 
 
 def masked(statement: str) -> str:
@@ -80,16 +80,17 @@ def _tokens(statement: str) -> Iterator[tuple[str, str]]:
         yield match.lastgroup or "other", match[0]
 
 
-def _piece(kind: str, text: str, *, show: bool) -> Piece:
+def _shown(kind: str, text: str, *, show: bool) -> tuple[str, str]:
+    """Text and kind of a Piece; most are merged into their neighbour, so it is not made yet."""
     if kind == "space":
-        return Piece(text, "")
+        return text, ""
     if kind == "comment":
-        return Piece(_visible(text) if show else COMMENT_MASK, "c")
+        return _visible(text) if show else COMMENT_MASK, "c"
     if kind == "literal":
-        return Piece(_visible(text) if show else MASK, "prm")
+        return _visible(text) if show else MASK, "prm"
     if kind == "parameter":
-        return Piece(text, "prm")
-    return Piece(_visible(text), "kw" if kind == "word" and text.upper() in _KEYWORDS else "")
+        return text, "prm"
+    return _visible(text), "kw" if kind == "word" and text.upper() in _KEYWORDS else ""
 
 
 def _visible(text: str) -> str:
@@ -98,18 +99,18 @@ def _visible(text: str) -> str:
     return "\n".join(plain(line.encode("utf-8", "surrogateescape"), most=len(line) * 4) for line in text.split("\n"))
 
 
-def _merged(found: Iterator[Piece]) -> Iterator[Piece]:
-    """Neighbours of one kind as one piece; but two masked literals side by side stay two."""
-    held: Piece | None = None
-    for piece in found:
-        if held is not None and held.kind == piece.kind and piece.kind != "prm":
-            held = Piece(held.text + piece.text, held.kind)
+def _merged(found: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Neighbours of one kind as one; but two masked literals side by side stay two."""
+    held, held_kind = "", ""
+    for text, kind in found:
+        if kind == held_kind and kind != "prm":
+            held += text
             continue
-        if held is not None:
-            yield held
-        held = piece
-    if held is not None:
-        yield held
+        if held:
+            yield held, held_kind
+        held, held_kind = text, kind
+    if held:
+        yield held, held_kind
 
 
 def _broken_at_clauses(tokens: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,7 @@ Everything goes through format_html: what came from a server is escaped here, in
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache, reduce
-from operator import add
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from django import template
@@ -89,6 +88,7 @@ def _unit(unit: str) -> SafeString:
     return format_html('<span class="u">{}</span>', unit)
 
 
+@lru_cache(maxsize=64, typed=True)
 def unknown(why: str = "The server did not say.") -> SafeString:
     return format_html('<span class="why-unknown" title="{}">unknown</span>', why)
 
@@ -126,8 +126,8 @@ def duration(seconds: Figure) -> SafeString:
         return unknown()
     if seconds == 0:
         return _figure("0", "s")
-    first, *rest = (_figure(figure, unit) for figure, unit in units.duration(float(seconds)))
-    return reduce(lambda shown, part: shown + escape(" ") + part, rest, first)
+    parts = [_figure(figure, unit) for figure, unit in units.duration(float(seconds))]
+    return parts[0] if len(parts) == 1 else format_html("{} {}", *parts)
 
 
 @register.filter
@@ -190,21 +190,25 @@ def clock(at: datetime | None) -> SafeString:
 @register.filter
 def dash(value: Any, why: str = "Does not apply.") -> SafeString:
     """The value, or – with a reason where it does not apply (None or empty)."""
-    return (
-        format_html('<span class="none" title="{}">–</span>', why) if value in (None, "") else conditional_escape(value)
-    )
+    return _none(why) if value in (None, "") else conditional_escape(value)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _none(why: str) -> SafeString:
+    return format_html('<span class="none" title="{}">–</span>', why)
 
 
 @register.filter
 def name(raw: bytes | str, most: int = 256) -> SafeString:
     """A name, member or value from a server: bytes as text, hidden characters as escapes in their own colour."""
     raw = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw)
-    shown = reduce(add, (_piece(run, escaped) for run, escaped in text.pieces(raw, most=most)), escape(""))
+    runs = text.pieces(raw, most=most)
+    if len(raw) <= most and len(runs) == 1 and not runs[0][1]:
+        shown = escape(runs[0][0])
+        return format_html('<bdi title="{}">{}</bdi>', shown, shown)
+    pieces = [format_html('<span class="esc">{}</span>', run) if escaped else escape(run) for run, escaped in runs]
+    shown = format_html("{}" * len(pieces), *pieces)
     return format_html('<bdi title="{}">{}{}</bdi>', text.plain(raw, most=1024), shown, "…" if len(raw) > most else "")
-
-
-def _piece(run: str, escaped: bool) -> SafeString:
-    return format_html('<span class="esc">{}</span>', run) if escaped else escape(run)
 
 
 @register.filter
