@@ -1,11 +1,12 @@
-"""Server time of every page on the living demo, against a bare Django page that shows the same tables.
+"""Server time of every page on the living demo, against a bare Django page that says the same.
 
     make benchmark-pages            (or: python -m benchmarks.pages [--rounds 30] [--warm 20])
 
-The bare page is what a hurried colleague would write: session, signed-in user, one template with a loop over rows and cells that
-were made before the clock starts; no server is asked, nothing is escaped twice, no frame stands around it. Both are called through
-the same WSGI handler and middleware in one process, turn by turn, so the machine's noise meets both. Printed: medians, the ratio,
-and the rows and cells shown.
+The bare page is what a hurried colleague would write: session, signed-in user, one template with a loop over words, rows and
+cells that were made before the clock starts; the words of the frame stand in the template. No server is asked, nothing is
+escaped twice. Both are called through the same WSGI handler and middleware in one process, turn by turn, so the machine's
+noise meets both. Printed are medians: the page, how much of it is waiting for the managed server, the bare page, and three
+ratios to it: of the whole page, of the console's own time (without the waiting), and of processor time alone.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from benchmarks.waiting import Waiting
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 2.0
@@ -31,41 +37,41 @@ DEMO_STARTS_IN_S = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
+    """One page, medians. `waited_ms` of `page_ms` at least one question to a managed server was open."""
+
     path: str
     rows_count: int
     cells_count: int
+    queries_count: int
+    trips_count: int
     page_ms: float
+    waited_ms: float
     bare_ms: float
+    processor_ratio: float
 
     @property
     def ratio(self) -> float:
         return self.page_ms / self.bare_ms
 
+    @property
+    def own_ratio(self) -> float:
+        return (self.page_ms - self.waited_ms) / self.bare_ms
 
-class Cells(HTMLParser):
-    """The texts of all table cells of a page, row by row."""
+    @property
+    def why(self) -> str:
+        """Why a page misses the limit."""
+        share = self.waited_ms / self.page_ms
+        asked = f"{self.trips_count} questions to the server take {self.waited_ms:.1f} of {self.page_ms:.1f} ms"
+        return f"{asked} ({share:.0%}); without them {self.own_ratio:.2f} x"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self._in_cell = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th", "dt", "dd"):
-            if not self.rows:
-                self.rows.append([])
-            self.rows[-1].append("")
-            self._in_cell += 1
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One call of one page."""
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "dt", "dd"):
-            self._in_cell = max(0, self._in_cell - 1)
-
-    def handle_data(self, data: str) -> None:
-        if self._in_cell and self.rows and self.rows[-1]:
-            self.rows[-1][-1] += data.strip()
+    wall_ms: float
+    processor_ms: float
+    waited_ms: float
 
 
 @contextmanager
@@ -121,7 +127,7 @@ def measure(rounds: int) -> list[Measured]:
     from django.test import Client
 
     from apps.accounts.models import Assignment, Operator
-    from benchmarks.bare import show
+    from benchmarks.waiting import waiting
 
     call_command("collectstatic", "--no-input", "-v0")
     call_command("sample")
@@ -129,7 +135,8 @@ def measure(rounds: int) -> list[Measured]:
     Assignment.objects.create(operator=operator, role="maintainer", granted_by="benchmark")
     client = Client()
     client.force_login(operator)
-    return [_measured(client, path, rounds, show) for path in paths()]
+    with waiting() as clock:
+        return [_measured(client, path, rounds, clock) for path in paths()]
 
 
 def paths() -> list[str]:
@@ -146,43 +153,82 @@ def paths() -> list[str]:
     return pages
 
 
-def _measured(client: object, path: str, rounds: int, show: object) -> Measured:
-    cells = Cells()
-    response = client.get(path)  # type: ignore[attr-defined]
+def _measured(client: Client, path: str, rounds: int, clock: Waiting) -> Measured:
+    from benchmarks.bare import show
+    from benchmarks.visible import visible
+
+    response = client.get(path)
     if response.status_code != 200:
         raise SystemExit(f"{path} answered {response.status_code}")
-    cells.feed(response.content.decode())
-    show.rows = cells.rows  # type: ignore[attr-defined]
-    page, bare = [], []
-    for _ in range(rounds):
-        page.append(_timed(client, path))
-        bare.append(_timed(client, "/bare/"))
+    seen = visible(response.content.decode())
+    show.takes(seen)
+    client.get("/bare/")
+    queries_count, trips_count = _counted(client, path, clock)
+    turns = [(_turn(client, path, clock), _turn(client, "/bare/", clock)) for _ in range(rounds)]
+    page, bare = [page for page, _ in turns], [bare for _, bare in turns]
     return Measured(
         path=path,
-        rows_count=len(cells.rows),
-        cells_count=sum(map(len, cells.rows)),
-        page_ms=statistics.median(page),
-        bare_ms=statistics.median(bare),
+        rows_count=len(seen.rows),
+        cells_count=seen.cells_count,
+        queries_count=queries_count,
+        trips_count=trips_count,
+        page_ms=_median(page, lambda turn: turn.wall_ms),
+        waited_ms=_median(page, lambda turn: turn.waited_ms),
+        bare_ms=_median(bare, lambda turn: turn.wall_ms),
+        processor_ratio=_median(page, lambda turn: turn.processor_ms) / _median(bare, lambda turn: turn.processor_ms),
     )
 
 
-def _timed(client: object, path: str) -> float:
-    begun = time.perf_counter()
-    client.get(path)  # type: ignore[attr-defined]
-    return (time.perf_counter() - begun) * 1000
+def _median(turns: list[Turn], figure: Callable[[Turn], float]) -> float:
+    return statistics.median(map(figure, turns))
+
+
+def _counted(client: Client, path: str, clock: Waiting) -> tuple[int, int]:
+    """Queries to the console's own database, and questions to managed servers, of one call."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    clock.reset()
+    with CaptureQueriesContext(connection) as queries:
+        client.get(path)
+    return len(queries), clock.trips_count
+
+
+def _turn(client: Client, path: str, clock: Waiting) -> Turn:
+    clock.reset()
+    begun, busy = time.perf_counter(), time.process_time()
+    client.get(path)
+    return Turn(
+        wall_ms=(time.perf_counter() - begun) * 1000,
+        processor_ms=(time.process_time() - busy) * 1000,
+        waited_ms=clock.waited_s * 1000,
+    )
+
+
+HEADINGS = (
+    f"{'page':<34} {'rows':>4} {'cells':>5} {'sql':>3} {'trips':>5} {'page ms':>8} {'waits ms':>8} {'bare ms':>8}"
+    f" {'ratio':>6} {'own':>6} {'cpu':>6}"
+)
+
+
+def _line(result: Measured) -> str:
+    return (
+        f"{result.path:<34} {result.rows_count:>4} {result.cells_count:>5} {result.queries_count:>3} {result.trips_count:>5}"
+        f" {result.page_ms:>8.1f} {result.waited_ms:>8.1f} {result.bare_ms:>8.1f}"
+        f" {result.ratio:>6.2f} {result.own_ratio:>6.2f} {result.processor_ratio:>6.2f}"
+    )
 
 
 def report(results: list[Measured]) -> int:
-    print(f"{'page':<36} {'rows':>5} {'cells':>6} {'page ms':>8} {'bare ms':>8} {'ratio':>6}")
-    for result in results:
-        mark = "" if result.ratio <= LIMIT else f"  over {LIMIT}"
-        print(
-            f"{result.path:<36} {result.rows_count:>5} {result.cells_count:>6} {result.page_ms:>8.1f}"
-            f" {result.bare_ms:>8.1f} {result.ratio:>6.2f}{mark}"
-        )
-    worst = max(results, key=lambda r: r.ratio)
-    print(f"worst: {worst.path} at {worst.ratio:.2f} x; median {statistics.median(r.ratio for r in results):.2f} x")
-    return 0 if worst.ratio <= LIMIT else 1
+    """The table, the medians, and which pages miss the limit and why. 1 when a page misses it."""
+    print(HEADINGS, *map(_line, results), sep="\n")
+    whole, own = [result.ratio for result in results], [result.own_ratio for result in results]
+    print(f"median {statistics.median(whole):.2f} x, own time {statistics.median(own):.2f} x")
+    missing = [result for result in results if result.ratio > LIMIT]
+    print(f"{len(results) - len(missing)} of {len(results)} pages take at most {LIMIT} times the bare page")
+    for result in sorted(missing, key=lambda r: -r.ratio):
+        print(f"  over: {result.path} at {result.ratio:.2f} x: {result.why}")
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":
