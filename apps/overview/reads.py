@@ -85,7 +85,9 @@ def sentence(states: list[ServerState]) -> str:
         return f"{_servers(look)} need{'s' if look == 1 else ''} a look."
     if unknown:
         return f"{_servers(unknown)} {'is' if unknown == 1 else 'are'} not known."
-    return "The one server is well." if len(states) == 1 else f"All {_word(len(states))} servers are well."
+    return {1: "The one server is well.", 2: "Both servers are well."}.get(
+        len(states), f"All {_word(len(states))} servers are well."
+    )
 
 
 def _word(count: int) -> str:
