@@ -82,7 +82,8 @@ class RedisServer:
         for user in self.command("ACL", "USERS"):
             if user != b"default":
                 self.command("ACL", "DELUSER", user)
-        self.command("ACL", "SETUSER", "default", "reset", "on", "nopass", "~*", "&*", "+@all")
+        channels = ("&*",) if self.version >= (6, 2, 0) else ()
+        self.command("ACL", "SETUSER", "default", "reset", "on", "nopass", "~*", *channels, "+@all")
 
 
 @dataclass(slots=True, kw_only=True)
