@@ -113,7 +113,9 @@ def test_sessions_are_told_with_ages_and_sources(postgres_database: PostgresData
     assert mine[0].text == UPDATE.format(2)
     assert 0 <= (mine[0].state_s or -1) < 60
     assert 0 <= (mine[0].transaction_s or -1) <= (mine[0].age_s or -1)
-    assert sum(s.application == "checkout" for s in everybody.sessions) == 3
+    resting = [session for session in everybody.sessions if session.application == "checkout"]
+    assert [session.transaction_s for session in resting] == [None] * 3
+    assert all(session.state_s is not None for session in resting)
     by_name = {source.application: source for source in busy.sources if source.database == postgres_database.name}
     assert by_name["checkout"].idle_count == by_name["checkout"].connections_count == 3
     assert by_name["batch"].idle_in_transaction_count == 1
@@ -141,6 +143,7 @@ def test_an_account_without_the_right_still_sees_who_blocks_whom(
         assert [row.node.pid for row in found.blocked] == [holder.info.backend_pid, waiting]
         assert found.missing_grant == 'GRANT pg_monitor TO "odd""one";'
         assert all(s.is_hidden for s in found.sessions if s.account == "postgres")
+        assert {s.state_s for s in found.sessions if s.account == "postgres"} == {None}
         assert found.totals is not None
         assert found.totals.hidden_in_all >= 2
         postgres_database.sql('GRANT pg_monitor TO "odd""one"')

@@ -12,7 +12,7 @@ WITH waits AS (
 SELECT /* signalbox */
   w.pid, pg_blocking_pids(w.pid) AS blockers, w.locktype AS lock_type, w.mode,
   coalesce(own.name, other.name) AS relation,
-  greatest(extract(epoch FROM clock_timestamp() - w.since_at), 0)::float8 AS wait_s,
+  CASE WHEN w.since_at IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - w.since_at), 0)::float8 END AS wait_s,
   (SELECT count(*) FROM waits) AS waits_in_all
 FROM chosen w
 LEFT JOIN LATERAL (
