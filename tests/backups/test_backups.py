@@ -10,10 +10,12 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import Operator
+from apps.backups.reads.fleet import prospect
 from apps.backups.reads.programs import Program, fit_postgres, fit_redis, programs
 from apps.backups.reads.store import store_of
 from apps.servers.models import Server
 from tests.real_servers import PostgresDatabase, RedisServer
+from tests.targets import redis_target
 
 AsOperator = Callable[[Operator], Client]
 Register = Callable[..., Server]
@@ -43,6 +45,21 @@ def test_an_older_server_cannot_prove_a_newer_rdb() -> None:
     assert fit_redis(found, version=(6, 2, 14)).fits
     assert fit_redis(found, version=(7, 0, 99)).fits
     assert not fit_redis(found, version=(7, 2, 0)).fits
+
+
+def test_the_families_read_each_other_up_to_where_they_parted() -> None:
+    valkey = (Program(name="valkey-server", path=Path("/x/valkey-server"), version=(8, 0, 1)),)
+    newer = (Program(name="redis-server", path=Path("/x/redis-server"), version=(8, 2, 0)),)
+    assert fit_redis(valkey, version=(7, 2, 4)).fits
+    assert not fit_redis(valkey, version=(7, 4, 0)).fits
+    assert fit_redis(valkey, version=(8, 0, 1), is_valkey=True).fits
+    assert not fit_redis(newer, version=(8, 0, 1), is_valkey=True).fits
+
+
+def test_a_server_is_named_as_what_it_is(each_redis: RedisServer) -> None:
+    told = prospect(redis_target(each_redis), programs=())
+    binary = each_redis.embedded.binary
+    assert told.version_text == f"{binary.flavour.title()} {'.'.join(map(str, binary.version))}"
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs a redis-server in PATH")

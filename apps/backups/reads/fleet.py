@@ -40,11 +40,12 @@ def prospect(target: Target, *, programs: Sequence[Program]) -> Prospect:
 def _of_redis(target: Target, programs: Sequence[Program]) -> Prospect:
     with redis_node(target) as node:
         info = bytes(node.command("INFO", "server")).decode("utf-8", "replace")
-    matched = re.search(r"^valkey_version:([\d.]+)", info, re.M) or re.search(r"^redis_version:([\d.]+)", info, re.M)
-    if matched is None:
-        raise Unsupported("The server does not say which version it is.")
-    version = tuple(int(part) for part in matched[1].split(".") if part)
-    return Prospect(version_text=f"Redis {matched[1]}", fit=fit_redis(programs, version=version), error=None)
+    for product in ("Valkey", "Redis"):  # a Valkey tells both, its own version and the Redis it is compatible with
+        if matched := re.search(rf"^{product.lower()}_version:([\d.]+)", info, re.M):
+            version = tuple(int(part) for part in matched[1].split(".") if part)
+            fit = fit_redis(programs, version=version, is_valkey=product == "Valkey")
+            return Prospect(version_text=f"{product} {matched[1]}", fit=fit, error=None)
+    raise Unsupported("The server does not say which version it is.")
 
 
 def _of_postgres(target: Target, programs: Sequence[Program]) -> Prospect:

@@ -15,6 +15,7 @@ POSTGRES_PROGRAMS = ("pg_dump", "pg_dumpall", "pg_restore", "psql")
 REDIS_PROGRAMS = ("redis-server", "valkey-server", "redis-check-rdb", "valkey-check-rdb")
 PARENTS = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt")
 VERSION_TIMEOUT_S = 5.0
+LAST_COMMON_REDIS = (7, 2)
 _VERSION = re.compile(r"(?:PostgreSQL\) |v=|\s|v)(\d+)\.(\d+)(?:\.(\d+))?")
 
 
@@ -109,13 +110,18 @@ def fit_postgres(found: Sequence[Program], *, major: int) -> Fit:
     )
 
 
-def fit_redis(found: Sequence[Program], *, version: tuple[int, ...]) -> Fit:
-    """An RDB needs no program to be fetched; to prove it, a server of the same or a newer version has to load it."""
-    servers = [p for p in found if p.name in ("redis-server", "valkey-server")]
-    fitting = next((p for p in sorted(servers, key=lambda p: p.version) if p.version[:2] >= version[:2]), None)
+def fit_redis(found: Sequence[Program], *, version: tuple[int, ...], is_valkey: bool = False) -> Fit:
+    """An RDB needs no program to be fetched; to prove it, a server that reads its format has to load it."""
+    servers = sorted((p for p in found if p.name in ("redis-server", "valkey-server")), key=lambda p: p.version)
+    fitting = next((p for p in servers if _can_load(p, version=version[:2], is_valkey=is_valkey)), None)
     if fitting:
         return Fit(program=fitting, reason=f"{fitting.name} {fitting.version_text} can load its RDB")
-    shown = ".".join(map(str, version))
-    return Fit(
-        program=None, reason=f"no server program of version {shown} or newer is here to prove a backup by loading it"
-    )
+    name, shown = "valkey-server" if is_valkey else "redis-server", ".".join(map(str, version))
+    return Fit(program=None, reason=f"no {name} of version {shown} or newer is here to prove a backup by loading it")
+
+
+def _can_load(server: Program, *, version: tuple[int, ...], is_valkey: bool) -> bool:
+    """The same family, as new or newer. The families parted at Redis 7.2: its format is the last that both of them read."""
+    if server.name == "valkey-server" and not is_valkey:
+        return version <= LAST_COMMON_REDIS
+    return (server.name == "valkey-server") == is_valkey and server.version[:2] >= version
