@@ -13,7 +13,7 @@ from apps.acl.reads.words import describe
 from tests.real_servers import RedisServer
 from tests.upkeep.conftest import redis_target
 
-# (words of ACL SETUSER, oldest version, what the sentences have to say)
+# (words of ACL SETUSER, oldest version, what the sentences have to say; of several behind bars one, as the server keeps it)
 RULES = [
     (
         ["on", ">secret", "~cart:*", "-@all", "+@read"],
@@ -32,7 +32,8 @@ RULES = [
     (
         ["on", ">x", "~a?c", "+@all", "-@dangerous", "+keys"],
         (6, 0),
-        ["keys like a?c", "Runs every command but ", "FLUSHALL"],
+        # Up to 7.0 the server writes a category out as soon as one of its commands is allowed again.
+        ["keys like a?c", "Runs every command but ", "FLUSHALL|the dangerous ones; then also KEYS."],
     ),
     (
         ["on", ">x", "~a:*", "~b:*", "-@all", "+@write", "-@admin"],
@@ -76,7 +77,7 @@ def test_list_and_getuser_agree_and_the_words_are_true(
     assert detailed == listed
     said = " ".join(sentence.plain for sentence in describe(detailed))
     for phrase in expected:
-        assert phrase in said
+        assert any(choice in said for choice in phrase.split("|"))
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ def test_a_redis_says_what_it_is_and_what_it_looks_like(each_redis: RedisServer)
         each_redis.command("SET", f"page:{number}", "x", *(["EX", "600"] if number < 7 else []))
     report = try_connection(tcp_target(Kind.REDIS, each_redis.port))
     identity = report.identity
-    assert (identity.product, identity.version) == ("Redis", ".".join(map(str, each_redis.version)))
+    product = each_redis.embedded.binary.flavour.title()
+    assert (identity.product, identity.version) == (product, ".".join(map(str, each_redis.version)))
     assert (identity.role, identity.mode, identity.replicas_count) == ("primary", "standalone", 0)
     assert (identity.keys_count, identity.expiring_count) == (10, 7)
     assert identity.used_memory_bytes and 0 < identity.round_trip_s < 1
