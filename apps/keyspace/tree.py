@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -68,10 +69,9 @@ def _grown(names: Sequence[bytes]) -> _Folder:
 
 def _by_path(names: Sequence[bytes]) -> dict[bytes, list[bytes]]:
     """b"a:b:c" under b"a:b:"; a separator at the very end makes no folder of its own."""
-    by_path: dict[bytes, list[bytes]] = {}
+    by_path: dict[bytes, list[bytes]] = defaultdict(list)
     for name in names:
-        path = name[: name.rfind(SEPARATOR, 0, max(0, len(name) - 1)) + 1]
-        by_path.setdefault(path, []).append(name)
+        by_path[name[: name.rfind(SEPARATOR, 0, -1) + 1]].append(name)
     return by_path
 
 

@@ -88,9 +88,9 @@ def nodes_of(server: Server) -> list[NodePanel]:
     except EngineError as error:
         return [NodePanel(address=a, panel=Panel(value=None, error=error, took_s=0.0)) for a in addresses]
     if len(addresses) == 1:  # nothing to do at the same time: no thread
-        return [NodePanel(address=addresses[0], panel=read_panel(lambda: identify(target)))]
+        return [NodePanel(address=addresses[0], panel=read_panel(lambda: identify(target, fresh=False)))]
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="identify") as pool:
         panels: Iterable[Panel[Identity]] = pool.map(
-            lambda address: read_panel(lambda: identify(target.at(address))), addresses
+            lambda address: read_panel(lambda: identify(target.at(address), fresh=False)), addresses
         )
         return [NodePanel(address=a, panel=panel) for a, panel in zip(addresses, panels, strict=True)]

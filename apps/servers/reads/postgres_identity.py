@@ -39,9 +39,9 @@ class _Standby:
     lag_s: float | None
 
 
-def identify(target: Target) -> Identity:
+def identify(target: Target, *, fresh: bool) -> Identity:
     """See identity.identify."""
-    with postgres_node(target, fresh=True) as node:
+    with postgres_node(target, fresh=fresh) as node:
         begun = time.monotonic()
         facts = node.records(_Facts, sql_text(SQL, "identity", major=node.version))[0]
         took_s = time.monotonic() - begun

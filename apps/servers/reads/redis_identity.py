@@ -15,9 +15,9 @@ OLDEST = (6, 0)
 MOST_NODES = 200
 
 
-def identify(target: Target) -> Identity:
+def identify(target: Target, *, fresh: bool) -> Identity:
     """See identity.identify."""
-    with redis_node(target, fresh=True) as node:
+    with redis_node(target, fresh=fresh) as node:
         begun = time.monotonic()
         hello, whoami, info, size = node.pipeline([("HELLO", "2"), ("ACL", "WHOAMI"), ("INFO",), ("DBSIZE",)])
         took_s = time.monotonic() - begun
