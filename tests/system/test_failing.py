@@ -117,3 +117,31 @@ def test_an_account_that_may_almost_nothing_is_told_what_is_missing(
         assert "+info" in texts["upkeep:detail"]
     else:
         assert "pg_monitor" in texts["activity:list"] or "pg_read_all_stats" in texts["activity:list"]
+
+
+def test_a_redis_that_follows_a_lost_primary_is_read_and_named_as_such(
+    world: World, refusing_port: int, alice: Operator, as_operator: Callable[[Operator], Client]
+) -> None:
+    """Read-only, its primary out of reach: every page reads it, and upkeep says what is wrong."""
+    client = as_operator(alice)
+    world.redis.command("REPLICAOF", "127.0.0.1", refusing_port)
+    try:
+        assert world.redis.command("ROLE")[0] == b"slave"
+        texts = {route.name: timed(client, route.path("redis-dev")) for route in pages("redis")}
+    finally:
+        world.redis.command("REPLICAOF", "NO", "ONE")
+    assert {name: status for name, (status, _, _) in texts.items() if status != 200} == {}
+    assert "cart:1" in texts["keyspace:list"][1] or "cart:" in texts["keyspace:list"][1]
+    assert "replica" in texts["servers:detail"][1]
+    assert "down" in texts["upkeep:detail"][1]
+
+
+def test_a_postgres_that_takes_no_writes_is_read_like_any(
+    world: World, alice: Operator, as_operator: Callable[[Operator], Client]
+) -> None:
+    world.postgres.sql(f'ALTER DATABASE "{world.postgres.name}" SET default_transaction_read_only = on')
+    client = as_operator(alice)
+    there = [route for route in pages("postgres") if route.name != "slow_queries:statement"]  # none by that number
+    for route in there:
+        status, text, _ = timed(client, route.path("postgres-dev", "postgres"))
+        assert status == 200 and "notice-crit" not in text, route.name
