@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What is run a second time with the console's own data on PostgreSQL.
-ON_POSTGRES := tests/accounts tests/apps_servers tests/history tests/monitoring tests/system/test_matrix.py
+ON_POSTGRES := tests/accounts tests/servers tests/history tests/monitoring tests/system/test_matrix.py
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 SHELL := /bin/bash
