@@ -61,8 +61,8 @@ class Measured:
     def why(self) -> str:
         """Why a page misses the limit."""
         share = self.waited_ms / self.page_ms
-        asked = f"{self.trips_count} questions to the server take {self.waited_ms:.1f} of {self.page_ms:.1f} ms"
-        return f"{asked} ({share:.0%}); without them {self.own_ratio:.2f} x"
+        asked = f"{self.trips_count} questions to servers take {self.waited_ms:.1f} of {self.page_ms:.1f} ms"
+        return f"{asked} ({share:.0%}); without them {self.own_ratio:.2f} x, processor {self.processor_ratio:.2f} x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

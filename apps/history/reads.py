@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.accounts.access import operator_of
 from apps.accounts.models import Operator
 from apps.history.models import LastKnown
 from apps.history.verdict import NOT_LATELY, NOT_YET, SIGNALS, WELL, Finding, failure, findings, is_stale
@@ -18,7 +20,7 @@ from apps.servers.models import Server
 
 POLICIES = ("prod", "staging", "dev")
 
-__all__ = ["SIGNALS", "ServerState", "fleet", "state_of"]
+__all__ = ["SIGNALS", "ServerState", "fleet", "fleet_seen_by", "state_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,15 @@ def fleet(operator: Operator) -> list[ServerState]:
     """
     servers = allowed_among(Server.objects.select_related("last_known").defer("last_known__raw"), operator)
     return sorted((_state(s, getattr(s, "last_known", None)) for s in servers), key=_worst_first)
+
+
+def fleet_seen_by(request: HttpRequest) -> list[ServerState]:
+    """The fleet of who is signed in. Cost: that of `fleet`, once a request: the frame and a page about the fleet share it."""
+    kept: list[ServerState] | None = getattr(request, "_fleet", None)
+    if kept is None:
+        kept = fleet(operator_of(request))
+        request._fleet = kept  # type: ignore[attr-defined]
+    return kept
 
 
 def _worst_first(state: ServerState) -> tuple[int, int, str]:

@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.accounts.access import console_page, operator_of, who_may
-from apps.overview.reads import read_fleet
+from apps.history.reads import fleet_seen_by
+from apps.overview.reads import chosen
 from apps.servers.fragments import part
 from apps.shell.pages import may_anywhere, url_of
 
@@ -15,8 +16,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The fleet, from what the sampler saw last: as quick with a hanging server as without."""
     operator = operator_of(request)
     may_register = may_anywhere(operator, "servers.manage")
-    fleet = read_fleet(
-        operator,
+    fleet = chosen(
+        fleet_seen_by(request),
         query=request.GET.get("q", "")[:100].replace("\x00", ""),
         environment=request.GET.get("env", "")[:32],
         sort=request.GET.get("sort", "")[:16],

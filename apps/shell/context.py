@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.accounts.models import Operator
-from apps.history.reads import fleet, state_of
+from apps.history.reads import ServerState, fleet_seen_by, state_of
 from apps.shell.pages import highest_role, pages, sections, url_of
 
 
@@ -18,7 +18,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return {}
     server = getattr(request, "server", None)
     match = request.resolver_match
-    context = frame_of(user, key=server.key if server else "", app=match.app_name if match else "")
+    app = match.app_name if match else ""
+    context = frame_of(user, key=server.key if server else "", app=app, states=fleet_seen_by(request))
     if server and context["server_state"] is None:
         context["server_state"] = state_of(server)
     return {
@@ -30,9 +31,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def frame_of(operator: Operator, *, key: str, app: str) -> dict[str, Any]:
+def frame_of(operator: Operator, *, key: str, app: str, states: list[ServerState]) -> dict[str, Any]:
     """The refreshing part: the servers, the one in hand with its sections. `key` is ignored when it is not in scope."""
-    states = fleet(operator)
     in_hand = next((state for state in states if state.server.key == key), None)
     return {
         "frame_servers": states,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import Operator
 from apps.history.models import LastKnown
 from apps.history.reads import ServerState, fleet
-from apps.overview.reads import read_fleet, sentence
+from apps.overview.reads import chosen, sentence
 from apps.servers.models import Server
 
 pytestmark = pytest.mark.django_db
@@ -105,17 +105,17 @@ def test_worst_comes_first_and_production_before_the_rest(alice: Operator) -> No
 )
 def test_every_column_sorts_and_what_is_not_known_comes_last(alice: Operator, sort: str, first: str, last: str) -> None:
     company()
-    order = [s.server.key for s in read_fleet(alice, sort=sort).states]
+    order = [s.server.key for s in chosen(fleet(alice), sort=sort).states]
     assert (order[0], order[-1]) == (first, last)
 
 
 def test_filters_narrow_the_rows_and_never_the_sentence(alice: Operator) -> None:
     company()
-    shown = read_fleet(alice, query="ORDERS 17.2", environment="prod")
+    shown = chosen(fleet(alice), query="ORDERS 17.2", environment="prod")
     assert [s.server.key for s in shown.states] == ["orders-db-r1"]
     assert shown.sentence == "One server cannot be reached, two need a look."
     assert [(choice.title, choice.count) for choice in shown.choices] == [("All", 4), ("Prod", 3), ("Dev", 1)]
-    assert [s.server.key for s in read_fleet(alice, query="memory").states] == ["orders-cache"]
+    assert [s.server.key for s in chosen(fleet(alice), query="memory").states] == ["orders-cache"]
 
 
 def test_the_page_tells_what_is_down_since_when_and_what_was_known(alice: Operator, as_operator: SignIn) -> None:
