@@ -9,6 +9,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from apps.shell.templatetags import shell
+from apps.shell.templatetags.sqltext import sql
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,9 @@ def test_a_safe_text_never_stands_for_an_equal_one_that_is_not(made: Callable[[s
     assert "&amp;lt;" not in made(escape("<b>"))
     assert "&amp;lt;b&amp;gt;" in made(told)
     assert "&amp;lt;" not in made(escape("<b>"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_empty_is_shown_as_nothing() -> None:
+    assert shell.name(b"") == '<bdi title=""></bdi>'
+    assert sql(" ") == '<span title=""></span>'

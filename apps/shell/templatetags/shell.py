@@ -207,7 +207,7 @@ def name(raw: bytes | str, most: int = 256) -> SafeString:
         shown = escape(runs[0][0])
         return format_html('<bdi title="{}">{}</bdi>', shown, shown)
     pieces = [format_html('<span class="esc">{}</span>', run) if escaped else escape(run) for run, escaped in runs]
-    shown = format_html("{}" * len(pieces), *pieces)
+    shown = format_html("{}" * len(pieces), *pieces) if pieces else escape("")
     return format_html('<bdi title="{}">{}{}</bdi>', text.plain(raw, most=1024), shown, "…" if len(raw) > most else "")
 
 

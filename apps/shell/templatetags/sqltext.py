@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from apps.engine.sqltext import Piece, pieces
@@ -33,7 +33,7 @@ def sql_lines(statement: str, show: bool = False) -> SafeString:
 
 
 def _marked(found: tuple[Piece, ...]) -> SafeString:
-    return format_html("{}" * len(found), *map(_run, found))
+    return format_html("{}" * len(found), *map(_run, found)) if found else escape("")
 
 
 def _run(piece: Piece) -> str:
