@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ POSTGRES_PROGRAMS = ("pg_dump", "pg_dumpall", "pg_restore", "psql")
 REDIS_PROGRAMS = ("redis-server", "valkey-server", "redis-check-rdb", "valkey-check-rdb")
 PARENTS = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt")
 VERSION_TIMEOUT_S = 5.0
+REMEMBERED_S = 30.0
 LAST_COMMON_REDIS = (7, 2)
 _VERSION = re.compile(r"(?:PostgreSQL\) |v=|\s|v)(\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -36,9 +38,15 @@ def programs() -> tuple[Program, ...]:
     """The programs of PATH and of PostgreSQL's usual folders, newest first.
 
     Shape: one a name and version, the one in PostgreSQL's own folder before a wrapper in PATH.
-    Cost: one start of `--version` a file and change of it; then remembered.
+    Cost: one start of `--version` a file and change of it; folders are looked through every 30 s.
     Errors: none; a program that does not run is left out. Source: the file system.
     """
+    return _programs_in(os.environ.get("PATH", ""), int(time.monotonic() // REMEMBERED_S))
+
+
+@lru_cache(maxsize=1)
+def _programs_in(path_folders: str, period: int) -> tuple[Program, ...]:
+    """The parameters are what the memory is good for: this PATH, for this period."""
     found: dict[tuple[str, tuple[int, ...]], Program] = {}
     for path in _candidates():
         stamp = path.stat()
