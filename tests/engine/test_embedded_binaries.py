@@ -28,7 +28,8 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(binaries, "POSTGRES_PARENTS", ())
 
 
-def test_the_machines_own_come_first(tmp_path: Path) -> None:
+def test_the_machines_own_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SIGNALBOX_TEST_BINARIES", raising=False)
     at_hand = [each for each in binaries.all_redis(tmp_path) if each.source == "machine"]
     if not at_hand:
         pytest.skip("this machine has no redis-server of its own")

@@ -128,7 +128,7 @@ class EmbeddedPostgres:
             SUPERUSER,
             "--encoding=UTF8",
             "--locale=C",
-            "--auth=trust",
+            f"--auth={self._method}",  # 13 keeps the password as its MD5 unless SCRAM is named here
             "--pgdata",
             draft,
         ]
@@ -167,10 +167,13 @@ class EmbeddedPostgres:
         place.write_private(self.data / OWN_CONFIG, "".join(map(_setting_line, settings.items())), self.account)
         place.write_private(self.data / "pg_hba.conf", self._access_rules(), self.account)
 
+    @property
+    def _method(self) -> str:
+        return "scram-sha-256" if self.password else "trust"
+
     def _access_rules(self) -> str:
-        method = "scram-sha-256" if self.password else "trust"
         ways = [
-            f"local {{}} all {method}",
+            f"local {{}} all {self._method}",
             "host {} all 127.0.0.1/32 scram-sha-256",
             "host {} all ::1/128 scram-sha-256",
         ]
