@@ -1,11 +1,14 @@
-# Signalbox: one image for web, workers and beat. Built in stages, run by an unprivileged user.
 # syntax=docker/dockerfile:1
+# Signalbox: one image for web, workers and beat. Built in stages, run by an unprivileged user.
 
 ARG PYTHON=3.11-slim-bookworm
 ARG POSTGRES=18-bookworm
 
 # The PostgreSQL project's own client programs: pg_dump must be at least as new as the newest server.
 FROM postgres:${POSTGRES} AS clients
+RUN install -D -t /opt/postgresql/bin /usr/lib/postgresql/*/bin/pg_dump /usr/lib/postgresql/*/bin/pg_dumpall \
+      /usr/lib/postgresql/*/bin/pg_restore /usr/lib/postgresql/*/bin/psql \
+ && install -D -m 0644 -t /opt/postgresql/lib /usr/lib/*-linux-gnu/libpq.so.5
 
 FROM python:${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -29,13 +32,12 @@ LABEL org.opencontainers.image.title="Signalbox" \
       org.opencontainers.image.description="A web console from which a team operates its Redis and PostgreSQL servers" \
       org.opencontainers.image.licenses="BSD-3-Clause"
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libpq5 liblz4-1 libzstd1 tini \
+ && apt-get install -y --no-install-recommends libpq5 liblz4-1 libreadline8 libzstd1 tini \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --system --gid 10001 signalbox \
  && useradd --system --uid 10001 --gid signalbox --home-dir /data --no-create-home --shell /usr/sbin/nologin signalbox \
  && install -d -o signalbox -g signalbox -m 0700 /data
-COPY --from=clients /usr/lib/postgresql/18/bin/pg_dump /usr/lib/postgresql/18/bin/pg_dumpall /usr/lib/postgresql/18/bin/pg_restore /usr/lib/postgresql/18/bin/psql /opt/postgresql/bin/
-COPY --from=clients /usr/lib/x86_64-linux-gnu/libpq.so.5 /opt/postgresql/lib/libpq.so.5
+COPY --from=clients /opt/postgresql /opt/postgresql
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:/opt/postgresql/bin:$PATH \
@@ -43,10 +45,10 @@ ENV PATH=/opt/venv/bin:/opt/postgresql/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     SIGNALBOX_DATA=/data STATIC_ROOT=/app/staticfiles LOG_JSON=1 DEMO=0
 WORKDIR /app
-USER signalbox
+USER 10001:10001
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=4)"]
 ENTRYPOINT ["tini", "--"]
-CMD ["gunicorn", "console.wsgi", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--workers=2", "--threads=8", "--timeout=60", "--worker-tmp-dir=/dev/shm"]
+CMD ["gunicorn", "console.wsgi", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--workers=2", "--threads=8", "--timeout=60", "--no-control-socket", "--worker-tmp-dir=/dev/shm"]

@@ -28,7 +28,8 @@ SECRETBOX_KEYS = "" if MAKING_KEYS else env.key(KEYS, "secretbox", "SECRETBOX_KE
 
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{env.number('PORT', 8000)}")
 HTTPS = PUBLIC_URL.startswith("https://")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{urlsplit(PUBLIC_URL).hostname} localhost 127.0.0.1 [::1]")
+# Loopback is always answered: health checks ask there.
+ALLOWED_HOSTS = [str(urlsplit(PUBLIC_URL).hostname), "localhost", "127.0.0.1", "[::1]", *env.words("ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [

@@ -1,0 +1,24 @@
+"""Settings as an installation gets them from its environment, read by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from apps.engine.connections import shell
+
+ASK = "import json; from console import settings; print(json.dumps(settings.ALLOWED_HOSTS))"
+KEYS = {"SECRET_KEY": "for this test only", "SECRETBOX_KEYS": "k1:" + "A" * 43 + "="}
+
+
+@pytest.mark.parametrize("written", ["", "web other.example.org"])
+def test_the_public_name_and_the_health_check_are_answered_whatever_else_is_written(
+    written: str, tmp_path: Path
+) -> None:
+    public = {"PUBLIC_URL": "https://console.example.org", "ALLOWED_HOSTS": written, "SIGNALBOX_DATA": str(tmp_path)}
+    done = shell.run([sys.executable, "-c", ASK], timeout_s=60, env={**KEYS, **public}, folder=settings.BASE_DIR)
+    assert {"console.example.org", "127.0.0.1", *written.split()} <= set(json.loads(done.text))
