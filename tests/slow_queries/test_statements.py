@@ -155,7 +155,7 @@ def test_every_version_of_the_extension_at_hand_is_read(shop: PostgresDatabase, 
 def test_a_version_of_the_extension_chooses_the_variant(version: str, major: int) -> None:
     told = Extension(
         available=True, preloaded=True, version=version, schema="public", libraries="", sees_all=True,
-        most_count=5000, track="top", account="a", database="d",
+        most_count=5000, track="top", account="a", database="d", may_use=True, may_read=True,
     )  # fmt: skip
     assert told.major == major
 

@@ -29,7 +29,10 @@ class Order(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
-    """The state of pg_stat_statements as the account sees it. `libraries` is None where it may not be asked for."""
+    """The state of pg_stat_statements as the account sees it. `libraries` is None where it may not be asked for.
+
+    `may_use` its schema and `may_read` its view: None where it is not created.
+    """
 
     available: bool
     preloaded: bool
@@ -41,6 +44,8 @@ class Extension:
     track: str | None
     account: str
     database: str
+    may_use: bool | None
+    may_read: bool | None
 
     @property
     def major(self) -> int:
@@ -281,7 +286,7 @@ def _usable_extension(node: PostgresNode) -> Extension:
             f"pg_stat_statements is still at version {extension.version} here.",
             way_out=f"Run in {extension.database}: ALTER EXTENSION pg_stat_statements UPDATE;",
         )
-    _check_right(node, extension)
+    _check_right(extension)
     return extension
 
 
@@ -296,20 +301,15 @@ def _preload_way_out(extension: Extension) -> str:
     return f"Run, and restart the server: ALTER SYSTEM SET shared_preload_libraries = {wanted};"
 
 
-def _check_right(node: PostgresNode, extension: Extension) -> None:
+def _check_right(extension: Extension) -> None:
     schema = extension.schema or "public"
-    may_use, may_read = node.row(
-        "SELECT /* signalbox */ has_schema_privilege(%(schema)s, 'USAGE'),"
-        " has_schema_privilege(%(schema)s, 'USAGE') AND has_table_privilege(%(view)s, 'SELECT')",
-        {"schema": schema, "view": f"{quoted(schema)}.pg_stat_statements"},
-    )
     account = quoted(extension.account)
-    if not may_use:
+    if not extension.may_use:
         raise NotPermitted(
             "The schema of pg_stat_statements is closed to this account.",
             missing=f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {account};",
         )
-    if not may_read:
+    if not extension.may_read:
         raise NotPermitted(
             "This account may not read pg_stat_statements.",
             missing=f"GRANT SELECT ON {quoted(schema)}.pg_stat_statements TO {account};",

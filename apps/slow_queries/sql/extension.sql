@@ -1,17 +1,33 @@
 -- Whether pg_stat_statements can be read, and what is missing. Servers: 13 and later. Rights: none.
--- Parameters: none. Cost: catalogues only, below 1 ms (pg_available_extensions reads a folder of the server).
--- available: its files are installed; preloaded: its setting exists, so its library was loaded at the start;
--- installed, schema, version: as created in this database, or null; libraries: null without pg_read_all_settings;
--- sees_all: may read the statements of others; most_count: pg_stat_statements.max; track: what it counts.
+-- Parameters: none. Cost: one pass over the settings, 1 ms; where the extension is not in use also one over a folder of the
+-- server (pg_available_extensions opens a file for each).
+-- available: its files are installed, or it is loaded and created; preloaded: its setting exists, so its library was loaded at
+-- the start; schema, version: as created in this database, or null; libraries: null without pg_read_all_settings;
+-- sees_all: may read the statements of others; most_count: pg_stat_statements.max; track: what it counts;
+-- may_use, may_read: the rights on its schema and its view, null where it is not created.
+WITH told AS MATERIALIZED (
+  SELECT
+    max(setting) FILTER (WHERE name = 'shared_preload_libraries') AS libraries,
+    max(setting) FILTER (WHERE name = 'pg_stat_statements.max') AS most,
+    max(setting) FILTER (WHERE name = 'pg_stat_statements.track') AS track
+  FROM pg_settings
+  WHERE name IN ('shared_preload_libraries', 'pg_stat_statements.max', 'pg_stat_statements.track')
+), created AS MATERIALIZED (
+  SELECT e.extversion AS version, n.nspname::text AS schema,
+    has_schema_privilege(n.oid, 'USAGE') AS may_use,
+    coalesce((SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_class c
+      WHERE c.relnamespace = n.oid AND c.relname = 'pg_stat_statements'), false) AS may_read
+  FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+  WHERE e.extname = 'pg_stat_statements'
+)
 SELECT /* signalbox */
-  EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements') AS available,
-  EXISTS (SELECT FROM pg_settings WHERE name = 'pg_stat_statements.max') AS preloaded,
-  (SELECT extversion FROM pg_extension WHERE extname = 'pg_stat_statements') AS version,
-  (SELECT nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-    WHERE extname = 'pg_stat_statements') AS schema,
-  (SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries') AS libraries,
+  CASE WHEN told.most IS NOT NULL AND created.version IS NOT NULL THEN true
+    ELSE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements') END AS available,
+  told.most IS NOT NULL AS preloaded,
+  created.version, created.schema, told.libraries,
   pg_has_role('pg_read_all_stats', 'USAGE') AS sees_all,
-  (SELECT setting::int FROM pg_settings WHERE name = 'pg_stat_statements.max') AS most_count,
-  (SELECT setting FROM pg_settings WHERE name = 'pg_stat_statements.track') AS track,
+  told.most::int AS most_count, told.track,
   current_user::text AS account,
-  current_database()::text AS database
+  current_database()::text AS database,
+  created.may_use, created.may_read
+FROM told LEFT JOIN created ON true

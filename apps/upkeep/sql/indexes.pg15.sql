@@ -11,19 +11,18 @@ WITH locked AS MATERIALIZED (
      WHERE mode = 'AccessExclusiveLock' AND granted AND relation IS NOT NULL
        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ), chosen AS MATERIALIZED (
-    SELECT i.*, EXISTS (SELECT FROM locked l WHERE l.relation IN (i.indexrelid, i.indrelid)) AS is_locked, c.relname, c.relam, n.nspname, t.relname AS table_name
+    SELECT i.*, EXISTS (SELECT FROM locked l WHERE l.relation IN (i.indexrelid, i.indrelid)) AS is_locked, c.relname, c.relam, n.nspname
       FROM pg_index i
       JOIN pg_class c ON c.oid = i.indexrelid
-      JOIN pg_class t ON t.oid = i.indrelid
       JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'i' AND c.relpersistence <> 't'
        AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
      ORDER BY c.relpages DESC, c.oid
      LIMIT %(most)s
 )
-SELECT i.indrelid::bigint AS table_oid, i.nspname::text AS schema, i.table_name::text AS table_name, i.relname::text AS name,
+SELECT i.indrelid::bigint AS table_oid, i.nspname::text AS schema, (SELECT t.relname::text FROM pg_class t WHERE t.oid = i.indrelid) AS table_name, i.relname::text AS name,
        CASE WHEN NOT i.is_locked THEN pg_relation_size(i.indexrelid) END AS size_bytes,
-       s.idx_scan AS scan_count,
+       pg_stat_get_numscans(i.indexrelid) AS scan_count,
        i.indisunique AS is_unique, i.indisprimary AS is_primary, i.indisexclusion AS is_exclusion,
        i.indisreplident AS is_replica_identity, i.indisvalid AS is_valid,
        EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) AS is_being_built,
@@ -37,4 +36,3 @@ SELECT i.indrelid::bigint AS table_oid, i.nspname::text AS schema, i.table_name:
        CASE WHEN i.is_locked THEN '' ELSE left(pg_get_indexdef(i.indexrelid), 500) END AS definition
   FROM chosen i
   JOIN pg_am a ON a.oid = i.relam
-  LEFT JOIN pg_stat_user_indexes s ON s.indexrelid = i.indexrelid
