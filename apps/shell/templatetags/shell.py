@@ -79,8 +79,14 @@ def policy_of(environment: str) -> str:
     return str(settings.ENVIRONMENTS.get(environment, {"policy": "prod"})["policy"])
 
 
+@lru_cache(maxsize=1024, typed=True)
 def _figure(value: str, unit: str) -> SafeString:
     return escape(value) + _unit(unit)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _number(value: str) -> SafeString:
+    return escape(value)
 
 
 @lru_cache(maxsize=256, typed=True)
@@ -110,7 +116,7 @@ def count(value: Figure, unit: str = "") -> SafeString:
     """{{ n|count:"keys" }}: 2,134,880 keys; without a unit where the table's head says it."""
     if value is None or value == "":
         return unknown()
-    return _figure(units.count(value), unit) if unit else escape(units.count(value))
+    return _figure(units.count(value), unit) if unit else _number(units.count(value))
 
 
 @register.filter
@@ -223,7 +229,11 @@ def bar(ratio: Figure, kind: str = "", mark: float | None = None, classes: str =
     if ratio is None or ratio == "":
         return format_html("")
     width = f"{min(max(ratio, 0), 1) * 100:.1f}%"
-    fill = f"fill-{kind}" if kind else "fill"
+    return _drawn(width, units.share(ratio), f"fill-{kind}" if kind else "fill", mark, classes)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _drawn(width: str, share: str, fill: str, mark: float | None, classes: str) -> SafeString:
     line = (
         format_html('<rect class="mark" x="{}%" y="-2" width="1.5" height="12"/>', f"{mark * 100:.0f}")
         if mark is not None
@@ -232,5 +242,5 @@ def bar(ratio: Figure, kind: str = "", mark: float | None = None, classes: str =
     return format_html(
         '<svg class="bar {}" role="img" aria-label="{} %"><rect class="track" width="100%" height="100%" rx="2"/>'
         '<rect class="{}" width="{}" height="100%" rx="2"/>{}</svg>',
-        classes, units.share(ratio), fill, width, line,
+        classes, share, fill, width, line,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 
 from django import template
@@ -13,6 +14,10 @@ from apps.engine.sqltext import Piece, pieces
 register = template.Library()
 
 HIDDEN = "<insufficient privilege>"
+MASKED_MOST = 512
+# Masked lines by a digest of the statement: lists are refreshed, and most of their statements come again. What was masked is
+# not held, neither as a value nor as a key.
+_masked_lines: dict[bytes, SafeString] = {}
 
 
 @register.simple_tag
@@ -22,6 +27,21 @@ def sql(statement: str | None, show: bool = False) -> SafeString:
         return format_html('<span class="none" title="It has run none yet.">–</span>')
     if statement == HIDDEN:
         return format_html('<span class="why-unknown" title="{}">hidden</span>', "The account lacks pg_read_all_stats.")
+    return _line(statement, show=True) if show else _masked_line(statement)
+
+
+def _masked_line(statement: str) -> SafeString:
+    key = hashlib.blake2b(statement.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    made = _masked_lines.get(key)
+    if made is None:
+        made = _line(statement, show=False)
+        if len(_masked_lines) >= MASKED_MOST:
+            _masked_lines.clear()
+        _masked_lines[key] = made
+    return made
+
+
+def _line(statement: str, *, show: bool) -> SafeString:
     found = pieces(statement, show=show)
     return format_html('<span title="{}">{}</span>', "".join(piece.text for piece in found), _marked(found))
 
