@@ -1,8 +1,12 @@
-"""The upkeep page of one server. Each panel asks for itself and fails alone; a fragment asks for its own panel only."""
+"""The upkeep page of one server. Each panel asks for itself and fails alone; a fragment asks for its own panel only.
+
+Of a PostgreSQL the whole cluster and one database are asked over two sessions, side by side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -27,35 +31,60 @@ def upkeep(request: HttpRequest, server: Server) -> HttpResponse:
     return _redis(request, server) if server.is_redis else _postgres(request, server)
 
 
-def asked_panel(request: HttpRequest, questions: Questions) -> str:
+def asked_panel(request: HttpRequest, lanes: Sequence[Questions]) -> str:
     """The panel that htmx asks for, or "" for the whole page."""
     wanted = fragment(request)
-    return wanted if wanted in questions else ""
+    return wanted if any(wanted in lane for lane in lanes) else ""
 
 
-def read_all(questions: Questions, only: str, *, reach: Callable[[], Any]) -> dict[str, Panel[Any]]:
-    """Panels by name, with "_" for "-" so that templates can say them.
+def read_all(lanes: Sequence[Questions], only: str, *, reach: Callable[[], Any]) -> dict[str, Panel[Any]]:
+    """Panels by name, with "_" for "-" so that templates can say them; or the one named `only`.
 
-    `reach` connects. Where it fails, or where two questions in turn were not answered in time, the rest is not asked: a
-    server that hangs costs its page two time-outs, not ten.
+    `reach` connects; where it fails nothing is asked. Lanes are asked side by side, so each needs a session of its own and
+    must not ask the console's database; the first is asked in the thread of the request.
     """
-    asked = {only: questions[only]} if only else questions
-    failed = read_panel(reach)
-    strikes_count = 0 if failed.ok else STRIKES_MOST
+    reached = read_panel(reach)
+    asked = [{only: lane[only]} if only else lane for lane in lanes if not only or only in lane]
+    if not reached.ok:
+        return {_said(name): reached for lane in asked for name in lane}
+    first, *others = asked
+    if not others:
+        return _in_turn(first)
+    with ThreadPoolExecutor(max_workers=len(others), thread_name_prefix="upkeep") as pool:
+        later = [pool.submit(_in_turn, lane) for lane in others]
+        panels = _in_turn(first)
+    return panels | {name: panel for each in later for name, panel in each.result().items()}
+
+
+def _said(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _in_turn(questions: Questions) -> dict[str, Panel[Any]]:
+    """One question after the other. After two in turn that were not answered in time the rest is not asked.
+
+    So a server that hangs costs its page two time-outs, not ten.
+    """
     panels: dict[str, Panel[Any]] = {}
-    for name, question in asked.items():
-        panel = failed if strikes_count >= STRIKES_MOST else read_panel(question)
+    failed, strikes_count = None, 0
+    for name, question in questions.items():
+        panel = failed if failed and strikes_count >= STRIKES_MOST else read_panel(question)
         if isinstance(panel.error, Unreachable):
             failed, strikes_count = panel, strikes_count + 1
-        panels[name.replace("-", "_")] = panel
+        panels[_said(name)] = panel
     return panels
 
 
 def _page(
-    request: HttpRequest, template: str, questions: Questions, context: dict[str, Any], *, reach: Callable[[], Any]
+    request: HttpRequest,
+    template: str,
+    lanes: Sequence[Questions],
+    context: dict[str, Any],
+    *,
+    reach: Callable[[], Any],
 ) -> HttpResponse:
-    only = asked_panel(request, questions)
-    context |= {"panels": read_all(questions, only, reach=reach)}
+    only = asked_panel(request, lanes)
+    context |= {"panels": read_all(lanes, only, reach=reach)}
     if only:
         return render(request, f"{template}#{only}", context)
     return render(request, template, context | _heading(context["panels"], context["roles"]))
@@ -117,7 +146,7 @@ def _redis(request: HttpRequest, server: Server) -> HttpResponse:
     }
     context = {"server": server, "roles": roles, "addresses": addresses, "address": address}
     return _page(
-        request, "upkeep/redis.html", questions, context, reach=lambda: node.reach(server.target(), address=address)
+        request, "upkeep/redis.html", [questions], context, reach=lambda: node.reach(server.target(), address=address)
     )
 
 
@@ -136,8 +165,8 @@ def _postgres(request: HttpRequest, server: Server) -> HttpResponse:
     if target.value is None:
         return render(request, "upkeep/unusable.html", context | {"error": target.error})
     reachable = target.value
-    questions = _of_cluster(reachable) | _of_database(reachable, database)
-    return _page(request, "upkeep/postgres.html", questions, context, reach=lambda: tables.reach(reachable))
+    lanes = [_of_cluster(reachable), _of_database(reachable, database)]
+    return _page(request, "upkeep/postgres.html", lanes, context, reach=lambda: tables.reach(reachable))
 
 
 def _of_cluster(target: Target) -> dict[str, Callable[[], Any]]:
