@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from apps.engine.target import Kind, Target
 from apps.servers.access import server_page
@@ -38,6 +39,8 @@ class Row:
     """A statement of the list with what stands out in it."""
 
     figures: StatementFigures
+    address: str
+    rows_per_call: str
     edge: str
     remarks: tuple[words.Remark, ...]
 
@@ -84,7 +87,7 @@ def _statements(request: HttpRequest, server: Server, seen: Look, target: Callab
         "look": seen,
         "panel": panel,
         "heading": heading,
-        "rows": [Row(figures=row, edge=words.edge(row), remarks=words.remarks(row)) for row in rows],
+        "rows": _told(server, rows),
         "most_share": max((row.share_ratio for row in rows), default=0),
         "band": words.band(row.share_ratio for row in rows) if order is Order.TIME else (),
         "order": order.name.lower(),
@@ -93,6 +96,21 @@ def _statements(request: HttpRequest, server: Server, seen: Look, target: Callab
         "running": read_panel(lambda: running(target())),
     }
     return render(request, part(request, "slow_queries/postgres.html", "statements"), context)
+
+
+def _told(server: Server, rows: Iterable[StatementFigures]) -> list[Row]:
+    """One address is made for all: a route is turned into its address no faster than a row is drawn."""
+    before, after = reverse("slow_queries:statement", args=[server.key, "0"]).rsplit("0", 1)
+    return [
+        Row(
+            figures=row,
+            address=f"{before}{row.queryid}{after}",
+            rows_per_call=words.each(row.rows_per_call),
+            edge=words.edge(row),
+            remarks=words.remarks(row),
+        )
+        for row in rows
+    ]
 
 
 @server_page("activity.view", kind=Kind.POSTGRES)

@@ -68,6 +68,11 @@ def statement_heading(rows: Sequence[StatementRow]) -> str:
     return f"{'One call' if calls == 1 else f'{calls:,} calls'} took {units.duration_text(total_s)}"
 
 
+def each(average: float) -> str:
+    """An average with a decimal unless it is whole: 1,204.5, 3."""
+    return f"{average:,.0f}" if average == int(average) else f"{average:,.1f}"
+
+
 def edge(row: StatementFigures) -> str:
     """ "crit" or "warn" for a row that is slow on average often enough to matter, else ""."""
     if row.mean_s is None or row.calls_count < ENOUGH_CALLS or row.mean_s < SLOW_MEAN_S:

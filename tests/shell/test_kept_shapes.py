@@ -8,7 +8,7 @@ import pytest
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-from apps.shell.templatetags import shell
+from apps.shell.templatetags import shell, sqltext
 from apps.shell.templatetags.sqltext import sql
 
 
@@ -33,3 +33,20 @@ def test_a_safe_text_never_stands_for_an_equal_one_that_is_not(made: Callable[[s
 def test_what_is_empty_is_shown_as_nothing() -> None:
     assert shell.name(b"") == '<bdi title=""></bdi>'
     assert sql(" ") == '<span title=""></span>'
+
+
+def test_a_masked_line_that_is_kept_holds_nothing_that_was_masked() -> None:
+    statement = "SELECT 1 FROM kept_line WHERE pin = 'sesame-4711' /* sesame-note */"
+    masked = sql(statement)
+    assert "sesame" not in masked
+    assert sql(statement) is masked
+    assert masked in sqltext._masked_lines.values()
+    assert not [kept for kept in sqltext._masked_lines.items() if b"sesame" in kept[0] or "sesame" in kept[1]]
+    assert "sesame-4711" in sql(statement, True)
+    assert sql(statement) is masked
+
+
+def test_masked_lines_are_kept_up_to_a_number() -> None:
+    for number in range(sqltext.MASKED_MOST + 10):
+        sql(f"SELECT column_{number} FROM kept_lines")
+    assert len(sqltext._masked_lines) <= sqltext.MASKED_MOST

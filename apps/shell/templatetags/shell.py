@@ -37,8 +37,12 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.simple_tag
 def sig(signal: str, words: Any = "", quiet: bool = False) -> SafeString:
     """{% sig "crit" "2 backlogs stuck" %}: ok info warn crit down unknown skip run pause done; shape, word and colour together."""
-    quietly = " sig-quiet" if quiet else ""
-    return format_html('<span class="sig sig-{}{}">{}{}</span>', signal, quietly, _shape(signal), words)
+    return format_html("{}{}</span>", _opened(signal, quiet), words)
+
+
+@lru_cache(maxsize=64, typed=True)
+def _opened(signal: str, quiet: bool) -> SafeString:
+    return format_html('<span class="sig sig-{}{}">{}', signal, " sig-quiet" if quiet else "", _shape(signal))
 
 
 @lru_cache(maxsize=64, typed=True)
@@ -50,6 +54,7 @@ def _forget_addresses(*, setting: str, **_: Any) -> None:
     """The sprites have other addresses when the static files do."""
     if setting in ("STORAGES", "STATIC_URL", "STATIC_ROOT"):
         icon.cache_clear()
+        _opened.cache_clear()
         _shape.cache_clear()
 
 
