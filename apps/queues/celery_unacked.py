@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from apps.engine.connections.redis import RedisNode
 from apps.queues import celery_messages, payloads, reads
+from apps.queues.asking import Asking, unrefused
 from apps.queues.celery_messages import Message
 
 SEPARATOR = b"\x06\x16"
@@ -67,13 +67,13 @@ def prefix_of(table: bytes) -> bytes:
     return table.rpartition(TABLE)[0]
 
 
-def bindings(node: RedisNode, tables: Sequence[bytes]) -> list[Binding]:
+def bindings(tables: Sequence[bytes]) -> Asking[list[Binding]]:
     """Every binding to a queue for work; the control and event exchanges of Celery itself are left out.
 
     Cost: one SSCAN a table, 500 members each. Source: the sets `<prefix>_kombu.binding.*` and `_kombu.binding_permanent.*`.
     """
     found = []
-    for table, members in zip(tables, reads.some_members(node, tables), strict=True):
+    for table, members in zip(tables, (yield from reads.some_members(tables)), strict=True):
         exchange = table.rpartition(TABLE)[2].removeprefix(b"_permanent").removeprefix(b".")
         parts = [member.split(SEPARATOR) for member in sorted(members)]
         found += [
@@ -84,25 +84,25 @@ def bindings(node: RedisNode, tables: Sequence[bytes]) -> list[Binding]:
     return found
 
 
-def read(node: RedisNode, prefix: bytes, now: float) -> Unacked:
+def read(prefix: bytes, now: float) -> Asking[Unacked]:
     """Shape: the messages taken longest ago. Units: `now` in seconds since 1970, by the server's clock.
 
     Cost: four round trips; at most 500 messages and 4 MB, none above 256 KiB. Errors: EngineError.
     Source: HLEN, HSTRLEN, HGET `unacked`; ZRANGE `unacked_index`, whose scores are the times of delivery.
     """
     key, index = prefix + b"unacked", prefix + b"unacked_index"
-    total, flat = reads.replies(node, [("HLEN", key), ("ZRANGE", index, 0, LOOKED_AT - 1, "WITHSCORES")])
+    total, flat = unrefused((yield [("HLEN", key), ("ZRANGE", index, 0, LOOKED_AT - 1, "WITHSCORES")]))
     taken = dict(zip(flat[::2], flat[1::2], strict=True))
-    sizes = reads.replies(node, [("HSTRLEN", key, tag) for tag in taken])
+    sizes = unrefused((yield [("HSTRLEN", key, tag) for tag in taken]))
     left, wanted = LOOKED_AT_BYTES, []
     for tag, size in zip(taken, sizes, strict=True):
         if 0 < size <= min(left, OPENED_BYTES):
             left -= size
             wanted.append(tag)
-    raws = reads.replies(node, [("HGET", key, tag) for tag in wanted])
+    raws = unrefused((yield [("HGET", key, tag) for tag in wanted]))
     parts = [(_parts(raw), taken[tag]) for tag, raw in zip(wanted, raws, strict=True) if raw]
     opened = [(some, score) for some, score in parts if some]
-    names = _queue_names(node, prefix, {some[1] for some, _ in opened})
+    names = yield from _queue_names(prefix, {some[1] for some, _ in opened})
     return Unacked(held=tuple(_held(some, score, names, now) for some, score in opened), total_count=int(total))
 
 
@@ -126,10 +126,10 @@ def _word(value: Any) -> bytes:
     return payloads.text(value, most=512)
 
 
-def _queue_names(node: RedisNode, prefix: bytes, exchanges: set[bytes]) -> Mapping[tuple[bytes, bytes], bytes]:
+def _queue_names(prefix: bytes, exchanges: set[bytes]) -> Asking[Mapping[tuple[bytes, bytes], bytes]]:
     """(exchange, routing key) to queue, for the exchanges that messages were sent through."""
     tables = [prefix + TABLE + b"." + exchange for exchange in sorted(exchanges) if exchange]
-    return {(each.exchange, each.routing_key): each.queue for each in bindings(node, tables)}
+    return {(each.exchange, each.routing_key): each.queue for each in (yield from bindings(tables))}
 
 
 def _held(parts: _Parts, score: bytes, names: Mapping[tuple[bytes, bytes], bytes], now: float) -> Held:

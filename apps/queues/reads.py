@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.contracts.adapter import Count
-from apps.engine.errors import EngineError, NotPermitted
-from apps.engine.target import Target
+from apps.engine.errors import EngineError, Gone, NotPermitted
+from apps.engine.target import Address, Target
+from apps.queues.asking import Asking, unrefused
 
 MOST_DATABASES = 16
 MOST_QUEUES = 500
@@ -18,6 +19,9 @@ MOST_CLIENTS_BYTES = 4 * 1024 * 1024
 # What one page may bring over, and the size from which an element is not fetched just to learn its age.
 PAGE_BYTES = 2 * 1024 * 1024
 GLANCE_BYTES = 64 * 1024
+CLOCK_S = 30.0  # for so long two clocks are taken to run alike
+MOST_CLOCKS = 1024
+_clocks: dict[Address, tuple[float, float]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +57,21 @@ def databases(node: RedisNode) -> list[tuple[str, int]]:
 def now_at(node: RedisNode) -> float:
     """The server's own clock, in seconds since 1970, for ages must not depend on ours; ours where the server does not tell.
 
-    Cost: one INFO server. TIME is not asked: it is in no group of rules for reading. Source: INFO server, server_time_usec.
+    Cost: one INFO server, and none for 30 s after it: this process counts on meanwhile. TIME is not asked: it is in no group
+    of rules for reading. Source: INFO server, server_time_usec.
     """
+    now_s = time.perf_counter()
+    ahead_s, until_s = _clocks.get(node.address, (0.0, 0.0))
+    if now_s < until_s:
+        return now_s + ahead_s
+    at = _told_at(node)
+    if len(_clocks) >= MOST_CLOCKS:
+        _clocks.clear()
+    _clocks[node.address] = (at - now_s, now_s + CLOCK_S)
+    return at
+
+
+def _told_at(node: RedisNode) -> float:
     try:
         text: bytes = node.command("INFO", "server")
     except NotPermitted:
@@ -63,12 +80,13 @@ def now_at(node: RedisNode) -> float:
     return int(told.partition(b":")[2]) / 1e6 if told else time.time()
 
 
-def clients(node: RedisNode) -> list[Client]:
+def clients() -> Asking[list[Client]]:
     """Shape: every normal or subscribed client. Cost: one CLIENT LIST, about 300 bytes a client; the first 4 MB are read.
 
     Errors: NotPermitted without +client|list. Source: CLIENT LIST.
     """
-    text: bytes = node.command("CLIENT", "LIST")[:MOST_CLIENTS_BYTES]
+    (listed,) = unrefused((yield [("CLIENT", "LIST")]))
+    text: bytes = listed[:MOST_CLIENTS_BYTES]
     return [_client(line) for line in text.splitlines() if b"cmd=" in line]
 
 
@@ -93,16 +111,21 @@ def replies(node: RedisNode, commands: Sequence[Command]) -> list[Reply]:
     return list(node.pipeline(commands, raising=True))
 
 
-def some_members(node: RedisNode, keys: Sequence[bytes], *, most: int = MOST_QUEUES) -> list[set[bytes]]:
+def some_members(
+    keys: Sequence[bytes], *, most: int = MOST_QUEUES, others_are_empty: bool = False
+) -> Asking[list[set[bytes]]]:
     """Shape: the members of each set, at most about `most` a set. Cost: one SSCAN a set and 500 members, pipelined.
 
-    Errors: EngineError of the first set that may not be read. Source: SSCAN.
+    Errors: EngineError of the first set that may not be read; with `others_are_empty` a key of another type has no members.
+    Source: SSCAN.
     """
     found: list[set[bytes]] = [set() for _ in keys]
     cursors = dict.fromkeys(range(len(keys)), b"0")
     while cursors:
-        answers = replies(node, [("SSCAN", keys[i], c, "COUNT", 500) for i, c in cursors.items()])
-        for index, (cursor, members) in zip(list(cursors), answers, strict=True):
+        answers = yield [("SSCAN", keys[i], c, "COUNT", 500) for i, c in cursors.items()]
+        if others_are_empty:
+            answers = [(b"0", ()) if isinstance(answer, Gone) else answer for answer in answers]
+        for index, (cursor, members) in zip(list(cursors), unrefused(answers), strict=True):
             found[index].update(members)
             cursors[index] = cursor
             if cursor == b"0" or len(found[index]) >= most:
@@ -110,12 +133,12 @@ def some_members(node: RedisNode, keys: Sequence[bytes], *, most: int = MOST_QUE
     return found
 
 
-def element_bytes(node: RedisNode, keys: Sequence[bytes], lengths: Sequence[int]) -> list[float | None]:
+def element_bytes(keys: Sequence[bytes], lengths: Sequence[int]) -> Asking[list[float | None]]:
     """Shape: the average size of an element of each list or stream, None where it is empty or may not be asked.
 
     Units: bytes in memory, the overhead of the key included. Cost: one MEMORY USAGE a key, five samples each. Source: MEMORY USAGE.
     """
-    sizes = node.pipeline([("MEMORY", "USAGE", key) for key in keys])
+    sizes = yield [("MEMORY", "USAGE", key) for key in keys]
     return [
         size / length if length and isinstance(size, int) else None for size, length in zip(sizes, lengths, strict=True)
     ]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from apps.engine.connections.redis import RedisNode
 from apps.engine.contracts.adapter import Count
 from apps.queues import reads
+from apps.queues.asking import Asking, unrefused
 
 CHUNK = 1000
 MOST_COUNTED = 10_000
@@ -76,18 +76,18 @@ def id_time(entry_id: bytes | None) -> datetime | None:
     return reads.moment(order(entry_id)[0] / 1000) if entry_id else None
 
 
-def read(node: RedisNode, groups: Sequence[tuple[bytes, bytes]]) -> list[Group | None]:
+def read(groups: Sequence[tuple[bytes, bytes]]) -> Asking[list[Group | None]]:
     """Shape: one a (stream, group), None for what is gone. Units: entries, bytes in memory for an average entry.
 
     Cost: two round trips; three commands a stream, and XINFO STREAM, which carries two entries, where they are small.
     Source: XLEN, MEMORY USAGE, XINFO GROUPS, XINFO STREAM.
     """
     streams = list(dict.fromkeys(stream for stream, _ in groups))
-    flat = node.pipeline([(verb, *words) for stream in streams for verb, *words in _questions(stream)])
+    flat = yield [question for stream in streams for question in _questions(stream)]
     answers = {stream: flat[i * 3 : i * 3 + 3] for i, stream in enumerate(streams)}
     averages = {stream: _average(length, size) for stream, (length, size, _) in answers.items()}
     small = [stream for stream, average in averages.items() if average is None or average <= reads.GLANCE_BYTES]
-    infos = dict(zip(small, node.pipeline([("XINFO", "STREAM", stream) for stream in small]), strict=True))
+    infos = dict(zip(small, (yield [("XINFO", "STREAM", stream) for stream in small]), strict=True))
     return [_group(stream, name, answers[stream], averages[stream], infos.get(stream)) for stream, name in groups]
 
 
@@ -125,7 +125,7 @@ def _pairs(flat: Sequence[Any]) -> dict[bytes, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=False))
 
 
-def lag(node: RedisNode, group: Group) -> tuple[Count, bytes | None]:
+def lag(group: Group) -> Asking[tuple[Count, bytes | None]]:
     """(entries not delivered, the first of them). Cost: none where everything or nothing is undelivered, one XRANGE where the
 
     server tells the lag, else up to ten of 1,000 entries and 4 MB. Source: XINFO GROUPS lag, XLEN, XRANGE from the last delivered.
@@ -136,22 +136,27 @@ def lag(node: RedisNode, group: Group) -> tuple[Count, bytes | None]:
         return Count.exact(group.length), group.first
     if group.lag is not None:
         small = group.lag and (group.entry_bytes or 0) <= reads.GLANCE_BYTES
-        entries = node.command("XRANGE", group.stream, after(group.last_delivered), "+", "COUNT", 1) if small else []
+        entries = (yield from _entries(group, after(group.last_delivered), 1)) if small else []
         return Count.exact(group.lag), entries[0][0] if entries else None
-    return _counted(node, group)
+    return (yield from _counted(group))
 
 
-def _counted(node: RedisNode, group: Group) -> tuple[Count, bytes | None]:
+def _entries(group: Group, begin: bytes, count: int) -> Asking[list[Any]]:
+    (entries,) = unrefused((yield [("XRANGE", group.stream, begin, "+", "COUNT", count)]))
+    return list(entries)
+
+
+def _counted(group: Group) -> Asking[tuple[Count, bytes | None]]:
     fitting = reads.fitting(group.entry_bytes, most=MOST_COUNTED, budget_bytes=COUNTED_BYTES)
     begin, first, total = after(group.last_delivered), None, 0
     while total < fitting:
-        entries = node.command("XRANGE", group.stream, begin, "+", "COUNT", min(CHUNK, fitting - total))
+        entries = yield from _entries(group, begin, min(CHUNK, fitting - total))
         first = first or (entries[0][0] if entries else None)
         total += len(entries)
         if len(entries) < CHUNK and total < fitting:
             return Count.exact(total), first
         begin = after(entries[-1][0])
-    if not node.command("XRANGE", group.stream, begin, "+", "COUNT", 1):
+    if not (yield from _entries(group, begin, 1)):
         return Count.exact(total), first
     return Count.at_least(
         total, f"The server does not tell the lag of this group; {total:,} entries were counted."

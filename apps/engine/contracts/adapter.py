@@ -101,13 +101,17 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One framework that was found in one database. `evidence` says by what; `keys` are those that prove it."""
+    """One framework that was found in one database. `evidence` says by what; `keys` are those that prove it.
+
+    `names` are those of its queues, where finding it told them already.
+    """
 
     adapter: str
     framework: str
     database: str
     evidence: str
     keys: tuple[bytes, ...] = ()
+    names: tuple[bytes, ...] = ()
 
 
 # A URL of 4 kB passes every proxy.

@@ -16,6 +16,7 @@ from apps.engine.contracts import adapter as contract
 from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Queue, Row, Snapshot
 from apps.engine.errors import EngineError, Gone
 from apps.queues import celery_messages, celery_unacked, reads
+from apps.queues.asking import Asking, Line, asked, in_step, unrefused
 from apps.queues.celery_messages import Message
 from apps.queues.celery_unacked import SEPARATOR, Held, Unacked
 
@@ -34,7 +35,7 @@ class CeleryAdapter(contract.Adapter[RedisNode]):
 
     def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
         """Cost: one SSCAN a binding table. Source: the sets `<prefix>_kombu.binding*` that the look over names met."""
-        bindings = celery_unacked.bindings(node, sorted(marks.kombu_tables))
+        bindings = asked(node, celery_unacked.bindings(sorted(marks.kombu_tables)))
         prefixes = sorted({each.prefix for each in bindings})
         return tuple(
             Found(
@@ -42,34 +43,37 @@ class CeleryAdapter(contract.Adapter[RedisNode]):
                 framework="Celery",
                 database=database,
                 evidence="kombu's binding tables",
-                keys=tuple(sorted(table for table in marks.kombu_tables if celery_unacked.prefix_of(table) == prefix)),
+                keys=(prefix + celery_unacked.TABLE,),
+                names=tuple(reads.in_order({each.queue for each in bindings if each.prefix == prefix})),
             )
             for prefix in prefixes
         )
 
     def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
-        """Cost: one SSCAN a binding table. Source: the third part of each binding."""
-        bindings = celery_unacked.bindings(node, found.keys)
-        names = reads.in_order({each.queue for each in bindings})
-        prefix = bindings[0].prefix if bindings else b""
+        """Cost: none. Source: the third part of each binding, met by `detect`."""
+        prefix = celery_unacked.prefix_of(found.keys[0])
         return tuple(
             Queue(adapter=self.key, framework=found.framework, database=found.database, name=name, prefix=prefix)
-            for name in names
+            for name in found.names
         )
 
     def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
         """Shape: one a queue. Units: counts, ages in seconds.
 
-        Cost: six round trips for all queues; ten LLEN a queue, at most 500 unacked messages and 4 MB, one CLIENT LIST.
+        Cost: four round trips for all queues; ten LLEN a queue, at most 500 unacked messages and 4 MB, one CLIENT LIST.
         Source: LLEN, LINDEX, MEMORY USAGE of the lists; ZRANGE `unacked_index`, HSTRLEN and HGET `unacked`; CLIENT LIST.
         """
         now = reads.now_at(node)
-        depths = _depths(node, queues)
-        tails = _tails(node, depths)
-        unacked = celery_unacked.read(node, queues[0].prefix if queues else b"", now)
-        consumers = _consumers(node, queues[0].database if queues else "0")
+        if not queues:
+            return []
+        lists = Line(_depths_and_tails(queues))
+        unacked = Line(celery_unacked.read(queues[0].prefix, now))
+        consumers = Line(_consumers(queues[0].database))
+        in_step(node, lists, unacked, consumers)
+        depths, tails = lists.result
         return [
-            _snapshot(queue, depth, tails, unacked, consumers, now) for queue, depth in zip(queues, depths, strict=True)
+            _snapshot(queue, depth, tails, unacked.result, consumers.result, now)
+            for queue, depth in zip(queues, depths, strict=True)
         ]
 
     def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:
@@ -80,7 +84,7 @@ class CeleryAdapter(contract.Adapter[RedisNode]):
             return _ready_page(node, queue, reads.position(start))
         if state not in ("running", "scheduled", "overdue"):
             raise Gone("Celery has no such state.")
-        unacked = celery_unacked.read(node, queue.prefix, reads.now_at(node))
+        unacked = _unacked(node, queue)
         mine = [held for held in unacked.of(queue.name) if held.state == state]
         begin = reads.position(start)
         rows = tuple(_held_row(held) for held in mine[begin : begin + contract.PAGE])
@@ -91,11 +95,7 @@ class CeleryAdapter(contract.Adapter[RedisNode]):
         """Cost: about that of the page it was seen on and of the four before: a draining queue moves jobs forward."""
         if state != "ready":
             held = next(
-                (
-                    h
-                    for h in celery_unacked.read(node, queue.prefix, reads.now_at(node)).of(queue.name)
-                    if h.message.id == id
-                ),
+                (held for held in _unacked(node, queue).of(queue.name) if held.message.id == id),
                 None,
             )
             if held is None:
@@ -121,10 +121,20 @@ def _lists(queue: Queue) -> list[bytes]:
     return [queue.prefix + queue.name + suffix for suffix in PRIORITIES]
 
 
-def _depths(node: RedisNode, queues: Sequence[Queue]) -> list[Depth]:
+def _unacked(node: RedisNode, queue: Queue) -> Unacked:
+    return asked(node, celery_unacked.read(queue.prefix, reads.now_at(node)))
+
+
+def _depths_and_tails(queues: Sequence[Queue]) -> Asking[tuple[list[Depth], dict[bytes, bytes]]]:
+    depths = yield from _depths(queues)
+    tails = yield from _tails(depths)
+    return depths, tails
+
+
+def _depths(queues: Sequence[Queue]) -> Asking[list[Depth]]:
     """The lengths of the lists that hold something, in the order of being taken; or why one queue could not be counted."""
     lists = [_lists(queue) for queue in queues]
-    replies = iter(node.pipeline([("LLEN", key) for some in lists for key in some]))
+    replies = iter((yield [("LLEN", key) for some in lists for key in some]))
     found: list[Depth] = []
     for some in lists:
         lengths: dict[bytes, Any] = {key: next(replies) for key in some}
@@ -133,12 +143,12 @@ def _depths(node: RedisNode, queues: Sequence[Queue]) -> list[Depth]:
     return found
 
 
-def _tails(node: RedisNode, depths: Sequence[Depth]) -> dict[bytes, bytes]:
+def _tails(depths: Sequence[Depth]) -> Asking[dict[bytes, bytes]]:
     """The message that is next in each list, unless the messages are too large to be fetched for a glance."""
     lengths = {key: size for depth in depths if isinstance(depth, dict) for key, size in depth.items()}
-    sizes = reads.element_bytes(node, list(lengths), list(lengths.values()))
+    sizes = yield from reads.element_bytes(list(lengths), list(lengths.values()))
     small = [key for key, size in zip(lengths, sizes, strict=True) if size is None or size <= reads.GLANCE_BYTES]
-    replies = reads.replies(node, [("LINDEX", key, -1) for key in small])
+    replies = unrefused((yield [("LINDEX", key, -1) for key in small]))
     return {key: raw for key, raw in zip(small, replies, strict=True) if raw is not None}
 
 
@@ -151,9 +161,9 @@ class _Consumers:
     why: str = ""
 
 
-def _consumers(node: RedisNode, database: str) -> _Consumers:
+def _consumers(database: str) -> Asking[_Consumers]:
     try:
-        mine = [client for client in reads.clients(node) if client.database == database]
+        mine = [client for client in (yield from reads.clients()) if client.database == database]
     except EngineError as error:
         return _Consumers(waiting_count=None, why=error.message)
     return _Consumers(
@@ -239,7 +249,7 @@ def _slice(node: RedisNode, queue: Queue, begin: int, most: int) -> tuple[list[M
     """(messages, how many there are in all) from the place `begin` on, in the order in which workers take them."""
     keys = _lists(queue)
     lengths = [int(size) for size in reads.replies(node, [("LLEN", key) for key in keys])]
-    sizes = reads.element_bytes(node, keys, lengths)
+    sizes = asked(node, reads.element_bytes(keys, lengths))
     found: list[Message] = []
     skipped, room = begin, reads.PAGE_BYTES
     for key, length, average in zip(keys, lengths, sizes, strict=True):

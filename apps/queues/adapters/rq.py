@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from apps.engine.connections.redis import Command, RedisNode
@@ -16,6 +17,7 @@ from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, 
 from apps.engine.errors import EngineError, Gone, Unsupported
 from apps.engine.units import duration_text
 from apps.queues import payloads, reads, rq_jobs
+from apps.queues.asking import Asking, Line, asked, in_step, unrefused
 from apps.queues.rq_jobs import JOB
 
 QUEUE, WORKER = b"rq:queue:", b"rq:worker:"
@@ -40,48 +42,37 @@ class RqAdapter(contract.Adapter[RedisNode]):
     oldest_end = "left"
 
     def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
-        """Cost: two TYPE, then at most one SSCAN of each set and one HGET. Source: `rq:queues`, `rq:workers`."""
-        kinds = reads.replies(node, [("TYPE", "rq:queues"), ("TYPE", "rq:workers")])
-        if b"set" not in kinds:
-            return ()
-        sets = [key for key, kind in zip((b"rq:queues", b"rq:workers"), kinds, strict=True) if kind == b"set"]
-        members: set[bytes] = set().union(*reads.some_members(node, sets))
-        queues = [name for name in members if name.startswith(QUEUE)]
-        heard = sorted(name for name in members if name.startswith(WORKER))
+        """Cost: one SSCAN of each set for 500 members, and one HGET. Source: `rq:queues`, `rq:workers`, a worker's `version`."""
+        named, working = asked(node, reads.some_members([b"rq:queues", b"rq:workers"], others_are_empty=True))
+        queues = [name for name in named if name.startswith(QUEUE)]
+        heard = sorted(name for name in working if name.startswith(WORKER))
         if not queues and not heard:
             return ()
         version = node.command("HGET", heard[0], "version") if heard else None
         label = f"RQ {'.'.join(version.decode('ascii', 'replace').split('.')[:2])[:12]}" if version else "RQ"
         evidence = f"the set rq:queues names {len(queues)} queues" if queues else "the set rq:workers names RQ workers"
-        return (Found(adapter=self.key, framework=label, database=database, evidence=evidence),)
+        names = tuple(name.removeprefix(QUEUE) for name in reads.in_order(queues) if name != QUEUE)
+        return (Found(adapter=self.key, framework=label, database=database, evidence=evidence, names=names),)
 
     def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
-        """Cost: one SSCAN for 500 queues. Source: `rq:queues`."""
-        if node.command("TYPE", "rq:queues") != b"set":
-            return ()
-        names = reads.in_order(name for name in reads.some_members(node, [b"rq:queues"])[0] if name.startswith(QUEUE))
+        """Cost: none. Source: `rq:queues`, read by `detect`."""
         return tuple(
-            Queue(adapter=self.key, framework=found.framework, database=found.database, name=name[len(QUEUE) :])
-            for name in names
-            if len(name) > len(QUEUE)
+            Queue(adapter=self.key, framework=found.framework, database=found.database, name=name)
+            for name in found.names
         )
 
     def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
         """Shape: one a queue. Units: counts, ages in seconds.
 
-        Cost: five round trips for all queues together; ten commands a queue and one HMGET a worker. Errors: a refused
+        Cost: two round trips for all queues together; ten commands a queue and one HMGET a worker. Errors: a refused
         command costs its own figure. Source: LLEN, ZCARD, ZCOUNT, LINDEX of RQ's keys, HMGET of the oldest job and of workers.
         """
         now = reads.now_at(node)
-        paused = node.command("EXISTS", "rq:suspended") == 1
-        replies = node.pipeline([command for queue in queues for command in _figures(queue.name, now)])
-        size = len(_figures(b"", now))
-        figures = [replies[i * size : (i + 1) * size] for i in range(len(queues))]
-        ages = _ages(node, figures, now)
-        workers = _workers(node, queues, now)
+        paused, counted, workers = Line(_paused()), Line(_counted(queues, now)), Line(_workers(queues, now))
+        in_step(node, paused, counted, workers)
         return [
-            _snapshot(queue, some, age, seen, paused=paused, now=now)
-            for queue, some, age, seen in zip(queues, figures, ages, workers, strict=True)
+            _snapshot(queue, figures, age, seen, paused=paused.result, now=now)
+            for queue, (figures, age), seen in zip(queues, counted.result, workers.result, strict=True)
         ]
 
     def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:
@@ -152,15 +143,27 @@ def _figures(name: bytes, now: float) -> list[Command]:
     ]
 
 
-def _ages(node: RedisNode, figures: Sequence[list[Any]], now: float) -> list[Age]:
+def _paused() -> Asking[bool]:
+    (there,) = unrefused((yield [("EXISTS", "rq:suspended")]))
+    return bool(there)
+
+
+def _counted(queues: Sequence[Queue], now: float) -> Asking[list[tuple[list[Any], Age]]]:
+    """The answers to `_figures` for each queue, and the age of its oldest job."""
+    questions = [_figures(queue.name, now) for queue in queues]
+    replies = iter((yield [command for some in questions for command in some]))
+    figures = [list(islice(replies, len(some))) for some in questions]
+    ages = yield from _ages(figures, now)
+    return list(zip(figures, ages, strict=True))
+
+
+def _ages(figures: Sequence[list[Any]], now: float) -> Asking[list[Age]]:
     heads = [some[-2] if isinstance(some[-2], bytes) else b"" for some in figures]
-    times = node.pipeline([("HGET", JOB + head, "enqueued_at") for head in heads])
-    return [_age(head, at, now) for head, at in zip(heads, times, strict=True)]
+    times = iter((yield [("HGET", JOB + head, "enqueued_at") for head in heads if head]))
+    return [_age(next(times), now) if head else Age.none() for head in heads]
 
 
-def _age(head: bytes, at: Any, now: float) -> Age:
-    if not head:
-        return Age.none()
+def _age(at: Any, now: float) -> Age:
     if isinstance(at, EngineError):
         return Age.unknown(at.message)
     enqueued = reads.parsed_time(at)
@@ -169,14 +172,12 @@ def _age(head: bytes, at: Any, now: float) -> Age:
     return Age.exact(now - enqueued.timestamp())
 
 
-def _workers(node: RedisNode, queues: Sequence[Queue], now: float) -> list[contract.Workers]:
+def _workers(queues: Sequence[Queue], now: float) -> Asking[list[contract.Workers]]:
     """The workers of each queue. A worker whose hash expired, or that is silent for longer than it may be, is gone."""
     try:
-        names = reads.some_members(node, [b"rq:workers:" + queue.name for queue in queues])
+        names = yield from reads.some_members([b"rq:workers:" + queue.name for queue in queues])
         every = sorted(set().union(*names))
-        records = dict(
-            zip(every, reads.replies(node, [("HMGET", name, *WORKER_FIELDS) for name in every]), strict=True)
-        )
+        records = dict(zip(every, unrefused((yield [("HMGET", name, *WORKER_FIELDS) for name in every])), strict=True))
     except EngineError as error:
         return [contract.Workers(known=Known.UNKNOWN, why=error.message) for _ in queues]
     seen = {name: _worker(name, record, now) for name, record in records.items()}
@@ -255,7 +256,7 @@ def _members(node: RedisNode, queue: Queue, state: str, begin: int) -> list[tupl
 
 def _check_size(node: RedisNode, key: bytes) -> None:
     """Errors: Unsupported for a list whose elements are far too large to be ids: a page of them could be any size."""
-    average = reads.element_bytes(node, [key], [node.command("LLEN", key)])[0]
+    average = asked(node, reads.element_bytes([key], [node.command("LLEN", key)]))[0]
     if average is not None and average > reads.GLANCE_BYTES:
         raise Unsupported("The elements of this list are too large to be ids of RQ jobs; they are not fetched.")
 

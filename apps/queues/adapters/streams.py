@@ -15,6 +15,7 @@ from apps.engine.contracts import adapter as contract
 from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Payload, Queue, Row, Snapshot
 from apps.engine.errors import EngineError, Gone, NotPermitted
 from apps.queues import payloads, reads, stream_groups
+from apps.queues.asking import Asking, Line, asked, in_step, unrefused
 from apps.queues.stream_groups import Group, after, id_time
 
 READING_S = 60.0  # a consumer of a group that lags and was not heard for so long does not read
@@ -58,25 +59,29 @@ class StreamsAdapter(contract.Adapter[RedisNode]):
     def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
         """Shape: one a group. Units: entries, ages in seconds.
 
-        Cost: six round trips for all; a group whose lag is not told, up to ten XRANGE of 1,000 entries, 4 MB at most.
+        Cost: three round trips for all; a group whose lag is not told, up to ten XRANGE of 1,000 entries, 4 MB at most.
         Source: XLEN, MEMORY USAGE, XINFO STREAM, XINFO GROUPS, XINFO CONSUMERS, XPENDING, XRANGE.
         """
         now = reads.now_at(node)
-        groups = stream_groups.read(node, [(queue.name, queue.part) for queue in queues])
-        pending = node.pipeline([("XPENDING", queue.name, queue.part) for queue in queues])
-        long = node.pipeline(
-            [("XPENDING", q.name, q.part, "IDLE", LONG_PENDING_MS, "-", "+", MOST_LISTED) for q in queues]
-        )
-        consumers = node.pipeline([("XINFO", "CONSUMERS", queue.name, queue.part) for queue in queues])
-        return [
-            _snapshot(node, queue, group, *figures, now=now)
-            for queue, group, *figures in zip(queues, groups, pending, long, consumers, strict=True)
+        groups = Line(stream_groups.read([(queue.name, queue.part) for queue in queues]))
+        figures = Line(_figures(queues))
+        in_step(node, groups, figures)
+        there = [
+            (queue, group, some)
+            for queue, group, some in zip(queues, groups.result, figures.result, strict=True)
             if group is not None
+        ]
+        lags = [Line(stream_groups.lag(group)) for _, group, _ in there]
+        dangling = [Line(_dangling(group, some[0])) for _, group, some in there]
+        in_step(node, *lags, *dangling)
+        return [
+            _snapshot(queue, group, some, lag.result, gone.result, now=now)
+            for (queue, group, some), lag, gone in zip(there, lags, dangling, strict=True)
         ]
 
     def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:
         """Cost: three round trips, 50 entries, 2 MB at most unless one entry is larger. Source: XRANGE, XPENDING - + COUNT."""
-        group = stream_groups.read(node, [(queue.name, queue.part)])[0]
+        group = asked(node, stream_groups.read([(queue.name, queue.part)]))[0]
         if group is None:
             raise Gone("The stream or its group is gone.")
         begin = start.encode("ascii", "replace") if stream_groups.is_id(start) else b""
@@ -107,12 +112,32 @@ def _pairs(flat: Sequence[Any]) -> dict[bytes, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=False))
 
 
+def _figures(queues: Sequence[Queue]) -> Asking[list[Sequence[Any]]]:
+    """What is pending, pending for long, and the consumers: three answers a queue."""
+    replies = yield [question for queue in queues for question in _questions(queue)]
+    return [replies[begin : begin + 3] for begin in range(0, len(replies), 3)]
+
+
+def _questions(queue: Queue) -> list[tuple[bytes | str | int, ...]]:
+    return [
+        ("XPENDING", queue.name, queue.part),
+        ("XPENDING", queue.name, queue.part, "IDLE", LONG_PENDING_MS, "-", "+", MOST_LISTED),
+        ("XINFO", "CONSUMERS", queue.name, queue.part),
+    ]
+
+
 def _snapshot(
-    node: RedisNode, queue: Queue, group: Group, pending: Any, long: Any, consumers: Any, *, now: float
+    queue: Queue,
+    group: Group,
+    figures: Sequence[Any],
+    lag_and_first: tuple[Count, bytes | None],
+    dangling: str,
+    *,
+    now: float,
 ) -> Snapshot:
-    lag, first = stream_groups.lag(node, group)
+    lag, first = lag_and_first
+    pending, long, consumers = figures
     held = reads.answer(pending if isinstance(pending, EngineError) else pending[0])
-    notes = _notes(node, group, pending)
     return Snapshot(
         queue=queue,
         ready=lag,
@@ -127,7 +152,7 @@ def _snapshot(
             contract.State(key="running", title="Pending", count=held, words=_pending_words(pending, now)),
         ),
         mark=group.last_delivered,
-        notes=tuple(notes),
+        notes=tuple(filter(None, (_lost_words(group), dangling))),
     )
 
 
@@ -153,16 +178,20 @@ def _pending_words(pending: Any, now: float) -> str:
     return f"the oldest was added {oldest:%Y-%m-%d %H:%M:%S} UTC" if oldest else ""
 
 
-def _notes(node: RedisNode, group: Group, pending: Any) -> list[str]:
-    notes = []
-    if lost := group.lost_count:
-        notes.append(f"{lost:,} entries were trimmed or deleted before this group read them.")
+def _lost_words(group: Group) -> str:
+    lost = group.lost_count
+    return f"{lost:,} entries were trimmed or deleted before this group read them." if lost else ""
+
+
+def _dangling(group: Group, pending: Any) -> Asking[str]:
+    """In words, how many pending entries were trimmed away. Asked only where the oldest pending one is."""
     smallest = pending[1] if isinstance(pending, list) else None
-    if smallest and group.first and stream_groups.order(smallest) < stream_groups.order(group.first):
-        gone = node.command("XPENDING", group.stream, group.name, "-", stream_groups.before(group.first), MOST_LISTED)
-        count = f"{len(gone)} or more" if len(gone) == MOST_LISTED else str(len(gone))
-        notes.append(f"{count} pending entries dangle: they were trimmed away before they were acknowledged.")
-    return notes
+    if not smallest or not group.first or stream_groups.order(smallest) >= stream_groups.order(group.first):
+        return ""
+    end = stream_groups.before(group.first)
+    (gone,) = unrefused((yield [("XPENDING", group.stream, group.name, "-", end, MOST_LISTED)]))
+    count = f"{len(gone)} or more" if len(gone) == MOST_LISTED else str(len(gone))
+    return f"{count} pending entries dangle: they were trimmed away before they were acknowledged."
 
 
 def _workers(reply: Any, now: float, *, lags: bool) -> contract.Workers:
