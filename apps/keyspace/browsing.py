@@ -95,7 +95,7 @@ def _lines(names: Sequence[bytes], asked: Asked) -> tuple[Sequence[Line], int]:
         grown = tree(names, opened=asked.opened)
         return grown.lines, grown.more_count
     begin = (asked.page - 1) * MOST_ROWS
-    page = names[begin : begin + MOST_ROWS]
+    page = sorted(names)[begin : begin + MOST_ROWS]
     return [Line(name=n, level=0, found_count=1, is_folder=False) for n in page], max(0, len(names) - begin - len(page))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from apps.engine.connections.redis import RedisNode, Reply, redis_node
@@ -34,7 +34,7 @@ class Database:
 class Look:
     """What one stretch found, and what is known in all since the beginning.
 
-    `names` are the distinct names found in this stretch. The counts are those of `after`, so they include earlier stretches;
+    `names` are the distinct names found in this stretch, in no order. The counts are those of `after`, so they include earlier stretches;
     a key that was moved by the server while it rehashed may be in two of them. `total_count` is None where the account may
     not ask. `direct` tells that no scan was needed because the pattern is a whole name.
     """
@@ -109,7 +109,7 @@ def _direct(node: RedisNode, name: bytes, key_type: str, known: _Known) -> Look:
 
 def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, known: _Known, until: float) -> Look:
     where, everything = str(node.address), glob.everything
-    found: dict[bytes, None] = {}
+    found: set[bytes] = set()
     looked_count = names_bytes = steps_count = 0
     cursor, step = position.cursor(where), _Step(count=FIRST_COUNT)
     while steps_count < MOST_CALLS:
@@ -118,7 +118,7 @@ def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, kno
         steps_count += 1
         looked_count += step.looked_count
         names_bytes += step.reply_bytes
-        found.update(dict.fromkeys(step.names if everything else filter(glob.matches, step.names)))
+        found.update(step.names if everything else filter(glob.matches, step.names))
         spent = looked_count >= MOST_LOOKED or names_bytes >= MOST_NAMES_BYTES or time.monotonic() >= until
         if cursor == START or spent:
             break
@@ -128,7 +128,7 @@ def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, kno
         found_count=position.found_count + len(found),
     )
     return Look(
-        names=tuple(sorted(found)),
+        names=tuple(found),
         after=after,
         finished=cursor == START,
         direct=False,
@@ -145,7 +145,7 @@ class _Step:
 
     count: int
     cursor: str = START
-    names: tuple[bytes, ...] = ()
+    names: Sequence[bytes] = ()
     looked_count: int = 0
     reply_bytes: int = 0
 
@@ -163,7 +163,7 @@ def _next_step(node: RedisNode, cursor: str, before: _Step, key_type: str) -> _S
     return _Step(
         count=max(10, before.count // 4) if reply_bytes > LARGE_REPLY_BYTES else min(most_count, before.count * 2),
         cursor=after.decode("ascii"),
-        names=tuple(names),
+        names=names,
         looked_count=len(seen),
         reply_bytes=reply_bytes,
     )
