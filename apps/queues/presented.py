@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from django.urls import reverse
+
 from apps.engine.contracts.adapter import Known
 from apps.engine.text import plain
 from apps.engine.units import count
@@ -19,9 +21,10 @@ WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One row of the table. `own` marks the console's own broker."""
+    """One row of the table. `own` marks the console's own broker; `server_href` is the page of all queues of its server."""
 
     server: Server
+    server_href: str
     judged: Judged
     own: bool
 
@@ -29,6 +32,28 @@ class Line:
     def name(self) -> str:
         queue = self.judged.snapshot.queue
         return plain(queue.name) + (f" {plain(queue.part)}" if queue.part else "")
+
+    @property
+    def href(self) -> str:
+        """Its page; empty where its name does not fit into an address."""
+        queue = self.judged.snapshot.queue
+        if not queue.is_addressable:
+            return ""
+        return reverse("queues:queue", args=(self.server.key, queue.adapter, queue.ref))
+
+    @property
+    def part(self) -> bytes:
+        """What stands beside the name: the group of a stream."""
+        queue = self.judged.snapshot.queue
+        return queue.part if queue.adapter == "stream" else b""
+
+    @property
+    def kind(self) -> str:
+        """Its framework, and its database where that is not the first."""
+        queue = self.judged.snapshot.queue
+        if queue.database in ("", "0") or not self.server.is_redis:
+            return queue.framework
+        return f"{queue.framework}, db {queue.database}"
 
     @property
     def failed(self) -> bool:
@@ -41,8 +66,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
+    """Rows of one heading, whose verdicts need somebody alike."""
+
     heading: str
     lines: tuple[Line, ...]
+
+    @property
+    def edge(self) -> str:
+        """The class of the rows' left edge."""
+        signal = self._verdict.signal
+        return "edge-crit" if signal in ("down", "crit") else "edge-warn" if signal == "warn" else ""
+
+    @property
+    def says_why(self) -> bool:
+        return self._verdict.needs_you or self._verdict is Verdict.UNKNOWN
+
+    @property
+    def _verdict(self) -> Verdict:
+        return self.lines[0].judged.verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +125,10 @@ def board(servers: Sequence[Server], readings: Sequence[Reading], *, text: str =
 def _lines(pairs: Iterable[tuple[Server, Reading]]) -> Iterable[Line]:
     for server, reading in pairs:
         own = own_database(server) if server.is_redis else None
+        href = reverse("queues:server", args=(server.key,))
         for each in reading.queues:
-            yield Line(server=server, judged=each, own=own is not None and each.snapshot.queue.database == own)
+            mine = own is not None and each.snapshot.queue.database == own
+            yield Line(server=server, server_href=href, judged=each, own=mine)
 
 
 def _wanted(line: Line, only: str) -> bool:
