@@ -28,12 +28,9 @@ _clocks: dict[Address, tuple[float, float]] = {}
 class Client:
     """One connection of the server's CLIENT LIST. `command` is the last one it sent."""
 
-    name: bytes
-    address: bytes
     database: str
     command: str
     subscriptions_count: int
-    idle_s: int
 
 
 def in_database(target: Target, database: str) -> Target:
@@ -91,19 +88,21 @@ def clients() -> Asking[list[Client]]:
 
 
 def _client(line: bytes) -> Client:
-    pairs = dict(word.split(b"=", 1) for word in line.split(b" ") if b"=" in word)
+    """Of some thirty words only these are cut out: a list may be of ten thousand lines, and no value holds a space."""
     return Client(
-        name=pairs.get(b"name", b""),
-        address=pairs.get(b"addr", b""),
-        database=pairs.get(b"db", b"0").decode("ascii", "replace"),
-        command=pairs.get(b"cmd", b"").decode("ascii", "replace"),
-        subscriptions_count=_int(pairs.get(b"sub")) + _int(pairs.get(b"psub")),
-        idle_s=_int(pairs.get(b"idle")),
+        database=(_word(line, b" db=") or b"0").decode("ascii", "replace"),
+        command=_word(line, b" cmd=").decode("ascii", "replace"),
+        subscriptions_count=_int(_word(line, b" sub=")) + _int(_word(line, b" psub=")),
     )
 
 
-def _int(raw: bytes | None) -> int:
-    return int(raw) if raw and raw.isdigit() else 0
+def _word(line: bytes, head: bytes) -> bytes:
+    begin = line.find(head)
+    return line[begin + len(head) :].partition(b" ")[0] if begin >= 0 else b""
+
+
+def _int(raw: bytes) -> int:
+    return int(raw) if raw.isdigit() else 0
 
 
 def replies(node: RedisNode, commands: Sequence[Command]) -> list[Reply]:

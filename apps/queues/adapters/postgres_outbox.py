@@ -37,8 +37,11 @@ class OutboxAdapter(contract.Adapter[PostgresNode]):
         )
 
     def snapshots(self, node: PostgresNode, queues: Sequence[Queue]) -> list[Snapshot]:
-        """Cost: one query of the catalogue and one capped count a table. Errors: a table that may not be read costs itself only."""
-        known = {_name(table): table for table in outboxes.tables(node)}
+        """Cost: one capped count a table, and one query of the catalogue unless `detect` asked it just now.
+
+        Errors: a table that may not be read costs itself only.
+        """
+        known = {_name(table): table for table in outboxes.tables_just_told(node)}
         return [
             _snapshot(node, queue, known[key]) for queue in queues if (key := queue.part + b"\0" + queue.name) in known
         ]
