@@ -218,7 +218,7 @@ def statements(
     """The costliest statements since the statistics began.
 
     Shape: at most 100 rows, `order` first; texts cut at 1,000 characters. Units: seconds, bytes, blocks.
-    Cost: three statements; the server reads its whole file of texts, 5 to 50 ms.
+    Cost: three statements, one of them a pass over the settings; the server reads its whole file of texts, 5 to 50 ms.
     Errors: those of postgres_node; Unsupported or NotPermitted with the exact statement that mends it.
     Source: pg_stat_statements, pg_stat_statements_info, pg_extension, pg_settings.
     """

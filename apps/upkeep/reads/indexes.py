@@ -95,7 +95,7 @@ def index_review(target: Target, *, database: str, address: Address | None = Non
 
     Shape: findings worst first, then the 50 largest. Units: bytes; scans since `counts_since`, of this node only.
     Cost: see sql/indexes.sql; at most 2,000 indexes are compared, which takes some ms here.
-    Errors: those of postgres_node. Source: pg_index, pg_stat_user_indexes, pg_stat_database.
+    Errors: those of postgres_node. Source: pg_index, pg_stat_get_numscans(), pg_stat_database.
     """
     with postgres_node(target, address=address, database=database) as node:
         found = node.records(Index, sql_text(FOLDER, "indexes", major=node.version), {"most": INDEXES_MOST})

@@ -62,7 +62,7 @@ def sequences(target: Target, *, database: str, address: Address | None = None) 
     """The sequences of a database, the fullest first.
 
     Shape: at most 200. Units: values. Cost: opens each sequence for an instant.
-    Errors: those of postgres_node; Busy when one is being altered. Source: pg_sequences, pg_depend.
+    Errors: those of postgres_node; Busy when one is being altered. Source: pg_sequence, pg_depend.
     """
     with postgres_node(target, address=address, database=database) as node:
         found = node.records(Sequence, sql_text(FOLDER, "sequences", major=node.version), {"most": SEQUENCES_MOST})

@@ -162,7 +162,7 @@ def tables(target: Target, *, database: str, address: Address | None = None) -> 
     """The largest tables of a database, those with a remark first, then by size.
 
     Shape: at most 100. Units: bytes, rows. Cost: see sql/tables.sql; nothing is scanned.
-    Errors: those of postgres_node; Busy where a lock came in between. Source: pg_class, pg_stat_user_tables, pg_locks.
+    Errors: those of postgres_node; Busy where a lock came in between. Source: pg_class, the pg_stat_get_ functions, pg_locks.
     """
     with postgres_node(target, address=address, database=database) as node:
         found = node.records(Table, sql_text(FOLDER, "tables", major=node.version), {"most": TABLES_MOST})
