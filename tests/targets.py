@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from apps.engine.connections import postgres, redis
 from apps.engine.connections.addresses import AddressPolicy
 from apps.engine.target import Address, Kind, Profile, Target
 from apps.servers.models import Credential, Server
@@ -51,3 +54,20 @@ def register_postgres(database: PostgresDatabase, *, environment: str = "dev", u
     )
     Credential.objects.keep(row, Profile.MONITOR, username=username, password="")
     return row
+
+
+@pytest.fixture(autouse=True)
+def no_old_connections() -> None:
+    """A test closes users and databases under connections that would otherwise be used again."""
+    postgres.forget_connections()
+    redis.forget_connections()
+
+
+@pytest.fixture
+def redis_here(redis_clean: RedisServer) -> Target:
+    return redis_target(redis_clean)
+
+
+@pytest.fixture
+def postgres_here(postgres_database: PostgresDatabase) -> Target:
+    return postgres_target(postgres_database)
