@@ -16,7 +16,8 @@ from apps.engine.embedded.errors import EmbeddedError
 from apps.engine.embedded.place import FolderLock
 from apps.engine.embedded.redis import EmbeddedRedis
 from apps.engine.errors import EngineError
-from console.supervise import broker, checks, keys, setup
+from apps.engine.keys import make_keys
+from console.supervise import broker, checks, setup
 from console.supervise.child import Child
 from console.supervise.parts import parts
 from console.supervise.plan import CannotStart, StartPlan, read_plan
@@ -54,7 +55,7 @@ class Supervisor:
 
     def _start(self) -> None:
         plan = self.plan
-        keys.make_keys(plan.keys)
+        make_keys(plan.keys)
         if not plan.broker_url:
             self._broker = broker.start_broker(plan)
         for step in (setup.prepare_database, setup.declare_servers, setup.collect_static):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from apps.engine.connections import shell
 from apps.engine.embedded import binaries
 from apps.engine.embedded.errors import EmbeddedError
 from apps.engine.embedded.redis import EmbeddedRedis
-from console.supervise.keys import socket_url, write_key
+from apps.engine.keys import write_key
 from console.supervise.plan import PROJECT, CannotStart, StartPlan
 from console.supervise.terminal import say
 
@@ -53,3 +55,8 @@ def _with_wheels(find: Callable[[], Found]) -> Found:
         return find()
     except (EmbeddedError, shell.ProcessFailed) as error:
         raise CannotStart(f"{error.message}\n{error.way_out}".strip()) from error
+
+
+def socket_url(path: Path, password: str) -> str:
+    """The address of a broker on a unix socket, as Celery writes it."""
+    return f"redis+socket://:{quote(password, safe='')}@{quote(str(path))}"

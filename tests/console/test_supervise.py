@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from apps.engine.embedded.place import free_port
+from apps.engine.keys import make_keys
 from console.supervise import checks
+from console.supervise.broker import socket_url
 from console.supervise.child import Child
-from console.supervise.keys import make_keys, socket_url
 from console.supervise.parts import Part
 from console.supervise.plan import PROJECT, CannotStart, StartPlan, read_plan
 

@@ -59,10 +59,6 @@ class User:
         """Anybody who reaches the port may be this user."""
         return self.is_on and self.needs_no_password
 
-    @property
-    def password_count(self) -> int:
-        return len(self.hashes)
-
 
 def parse_line(line: bytes) -> User:
     """A line of ACL LIST: `user NAME on #hash ~pattern &channel +command (selector)`."""

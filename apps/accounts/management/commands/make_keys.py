@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from console.supervise.keys import make_keys
+from apps.engine.keys import make_keys
 
 
 class Command(BaseCommand):

@@ -10,7 +10,8 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+
+from apps.engine.secretbox import new_key
 
 KEY_BYTES = 32
 
@@ -25,7 +26,7 @@ def _password() -> str:
 
 MAKERS: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_urlsafe(64),
-    "secretbox": lambda: f"k1:{_random_key()}",
+    "secretbox": lambda: new_key("k1"),
     "audit": _random_key,
     "broker_password": _password,
 }
@@ -49,8 +50,3 @@ def write_key(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-
-
-def socket_url(path: Path, password: str) -> str:
-    """The address of a broker on a unix socket, as Celery writes it."""
-    return f"redis+socket://:{quote(password, safe='')}@{quote(str(path))}"
