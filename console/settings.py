@@ -25,6 +25,9 @@ SECRET_KEY = (
 )
 # Newest first: the first key encrypts, every key decrypts. `kid:base64` words.
 SECRETBOX_KEYS = "" if MAKING_KEYS else env.key(KEYS, "secretbox", "SECRETBOX_KEYS")
+# Base64 words, newest first: what the audit is chained with, and what archives of originals and backups are sealed with.
+AUDIT_KEYS = "" if MAKING_KEYS else env.key(KEYS, "audit", "AUDIT_KEYS")
+ARCHIVE_KEYS = "" if MAKING_KEYS else env.key(KEYS, "archive", "ARCHIVE_KEYS")
 
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{env.number('PORT', 8000)}")
 HTTPS = PUBLIC_URL.startswith("https://")
@@ -53,6 +56,7 @@ INSTALLED_APPS = [
     "apps.servers",
     "apps.history",
     "apps.shell",
+    "apps.operations",
     "apps.keyspace",
     "apps.queues",
     "apps.acl",
@@ -219,6 +223,15 @@ TARGET_POLICY = AddressPolicy(
 SERVERS_FILE = Path(env.text("SERVERS_FILE") or BASE_DIR / "servers.toml")
 SAMPLE_EVERY_S = env.number("SAMPLE_EVERY_S", 10)
 
+# Changes ----------------------------------------------------------------------------------------------------------
+
+# Originals of what runs changed: how long, and how much a server.
+ARCHIVE_FOLDER = Path(env.text("ARCHIVE_FOLDER") or DATA / "archives")
+ARCHIVE_HOURS = env.number("ARCHIVE_HOURS", 24)
+ARCHIVE_CAP_BYTES = env.number("ARCHIVE_CAP_MB", 2000) * 1_000_000
+# Where the end of the audit's chain is written down besides: name a place that whoever has the database cannot write to.
+AUDIT_ANCHOR_FILES = [Path(path) for path in env.words("AUDIT_ANCHOR_FILES")] or [DATA / "audit" / "anchors.jsonl"]
+
 # Heavy work -------------------------------------------------------------------------------------------------------
 
 BROKER_URL = env.text("BROKER_URL") or (
@@ -244,12 +257,27 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SAMPLE_EVERY_S,
         "options": {"queue": "sampling", "expires": SAMPLE_EVERY_S},
     },
+    "keep runs going": {
+        "task": "apps.operations.tasks.keep_going",
+        "schedule": 5,
+        "options": {"queue": "sampling", "expires": 10},
+    },
+    "clean up": {"task": "apps.operations.tasks.clean_up", "schedule": 600, "options": {"queue": "sampling"}},
+    "check the audit": {
+        "task": "apps.operations.tasks.check_audit",
+        "schedule": 24 * 3600,
+        "options": {"queue": "sampling"},
+    },
     "probe rights": {"task": "apps.servers.tasks.probe_all", "schedule": 24 * 3600, "options": {"queue": "sampling"}},
 }
 # Carries notifications only; never mounted, never pointed at a managed server.
 _RQ_URL = BROKER_URL.replace("redis+socket://", "unix://", 1)  # Celery's and redis-py's words for a unix socket
 RQ_QUEUES = {"notifications": {"URL": _RQ_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}}
 RQ_SHOW_ADMIN_LINK = False
+
+# Events go to every webhook, signed with NOTIFY_WEBHOOK_SECRET, and to the addresses of the people they concern.
+NOTIFY_WEBHOOKS = env.words("NOTIFY_WEBHOOKS")
+EMAIL_HOST = env.text("EMAIL_HOST")
 
 # Pages ------------------------------------------------------------------------------------------------------------
 

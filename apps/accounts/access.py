@@ -161,18 +161,27 @@ def console_page(permission: str) -> Callable[[Callable[..., HttpResponse]], Cal
     return decorate
 
 
+def permit(operator: Operator, permission: str, place: Place | None) -> Decision:
+    """What the roles allow, whatever else is still to be brought. Cost: at most two indexed queries.
+
+    Errors: Denied, NeedsSecondFactor.
+    """
+    decision = decide(operator, permission, place)
+    if not decision.allowed:
+        raise Denied(permission, place)
+    if place and place.second_factor and not has_second_factor(operator):
+        raise NeedsSecondFactor(permission, place, message=f"{place.environment} needs a second factor; set one up")
+    return decision
+
+
 def require(request: HttpRequest, permission: str, place: Place | None) -> Decision:
     """Everything a role has to bring before it may. Cost: at most three indexed queries.
 
     Errors: Denied, NeedsSecondFactor, NeedsReason, NeedsSudo. GuardMiddleware turns each into its page.
     """
     operator = operator_of(request)
-    decision = decide(operator, permission, place)
-    if not decision.allowed:
-        raise Denied(permission, place)
-    if place and place.second_factor and not has_second_factor(operator):
-        raise NeedsSecondFactor(permission, place, message=f"{place.environment} needs a second factor; set one up")
-    if decision.need is Need.SUDO and not is_fresh(request):
+    decision = permit(operator, permission, place)
+    if decision.need.rank >= Need.SUDO.rank and not is_fresh(request):
         raise NeedsSudo(permission, place)
     if decision.need is not Need.YES and place and asks_reason(permission):
         _require_reason(operator, permission, place)

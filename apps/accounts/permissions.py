@@ -1,8 +1,8 @@
 """The one table of who may do what, where. Every route names a permission of this table; what is not in it is not allowed.
 
 A cell says what is asked of a role in an environment: nothing more (yes), a written reason, a fresh sign-in (sudo) with a
-reason, or no. Columns follow the environment's policy: dev / staging / prod. A permission without servers (operators, audit)
-has one column only, and a scope of all.
+reason, the server's name typed besides, the agreement of a second person besides, or no. Columns follow the environment's
+policy: dev / staging / prod. A permission without servers (operators, audit) has one column only, and a scope of all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ class Need(enum.StrEnum):
     YES = "yes"
     REASON = "reason"
     SUDO = "sudo"
+    TYPED = "typed"
+    APPROVAL = "approval"
     NO = "no"
 
     @property
@@ -28,12 +30,17 @@ class Need(enum.StrEnum):
 
 
 POLICIES = ("dev", "staging", "prod")
-_LETTERS = {"y": Need.YES, "r": Need.REASON, "s": Need.SUDO, "-": Need.NO}
+_LETTERS = {
+    "y": Need.YES, "r": Need.REASON, "s": Need.SUDO, "t": Need.TYPED, "A": Need.APPROVAL, "-": Need.NO,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """`cells` maps (role, policy) to a need. `tier` T0 looks at metadata, T1 at data, T3 and T4 change the console."""
+    """`cells` maps (role, policy) to a need.
+
+    `tier` T0 looks at metadata, T1 at data; T2 changes little or what can be put back, T3 disturbs, T4 destroys or changes rights.
+    """
 
     key: str
     title: str
@@ -59,6 +66,7 @@ def _row(
 
 
 _ALL = ("y/y/y",) * 5
+_NONE = "-/-/-"
 TABLE: Mapping[str, Permission] = {
     permission.key: permission
     for permission in (
@@ -84,6 +92,24 @@ TABLE: Mapping[str, Permission] = {
         _row(
             "servers.manage", "Register, change and remove servers", "T3", "-/-/-", "-/-/-", "s/s/-", "s/s/s", "-/-/-"
         ),
+        _row("keys.change", "Change or delete one key", "T3", _NONE, "y/r/-", "y/r/t", _NONE, _NONE),
+        _row("keys.change_many", "Change or delete keys by pattern", "T4", _NONE, "t/-/-", "y/t/A", _NONE, _NONE),
+        _row("jobs.requeue", "Put one failed job back", "T2", _NONE, "y/y/r", "y/y/r", _NONE, _NONE),
+        _row("streams.trim", "Trim a stream", "T4", _NONE, "t/-/-", "y/t/A", _NONE, _NONE),
+        _row("acl.change", "Change users, rules and roles", "T4", _NONE, _NONE, "s/t/A", _NONE, _NONE),
+        _row("stats.reset", "Reset logs and statistics, purge memory", "T2", _NONE, "y/y/r", "y/y/r", _NONE, _NONE),
+        _row("statements.cancel", "Cancel a statement", "T2", _NONE, "y/y/r", "y/y/r", _NONE, _NONE),
+        _row("sessions.end", "End sessions and clients", "T3", _NONE, "y/r/s", "y/r/s", _NONE, _NONE),
+        _row("upkeep.maintain", "Vacuum and reindex", "T3", _NONE, "y/r/s", "y/r/s", _NONE, _NONE),
+        _row("upkeep.analyze", "Analyse tables, write a snapshot", "T2", _NONE, "y/y/r", "y/y/r", _NONE, _NONE),
+        _row("settings.change", "Change a setting", "T3", _NONE, "y/-/-", "y/s/t", _NONE, _NONE),
+        _row("backups.take", "Take a backup", "T2", _NONE, "y/y/r", "y/y/r", _NONE, _NONE),
+        _row("backups.download", "Download a backup", "T4", _NONE, _NONE, "y/s/A", _NONE, _NONE),
+        _row("backups.delete", "Delete a backup", "T4", _NONE, _NONE, "t/t/A", _NONE, _NONE),
+        _row("approvals.answer", "Agree to what others plan, or deny it", "T4", _NONE, _NONE, "y/s/s", _NONE, _NONE),
+        _row("audit.view", "See the audit of everybody", "T0", "-", "-", "-", "y", "y"),
+        _row("audit.export", "Export and verify the audit", "T1", "-", "-", "-", "s", "y"),
+        _row("freezes.manage", "Freeze changes, lift a freeze, see deliveries", "T3", "-", "-", "-", "s", "-"),
         _row("operators.view", "See operators, roles and sessions", "T0", "-", "-", "-", "y", "y"),
         _row("operators.manage", "Invite, lock, grant, revoke, end sessions", "T4", "-", "-", "-", "s", "-"),
         _row("own.account", "One's own password, second factor, sessions", "T0", "y", "y", "y", "y", "y"),

@@ -133,7 +133,10 @@ def role_table() -> list[RoleLine]:
 
 def _words(permission: Permission, role: Role) -> str:
     """One word where every environment is alike, else dev / staging / prod."""
-    said = {Need.YES: "yes", Need.REASON: "a reason", Need.SUDO: "fresh sign-in", Need.NO: "no"}
+    said = {
+        Need.YES: "yes", Need.REASON: "a reason", Need.SUDO: "fresh sign-in", Need.TYPED: "the name typed",
+        Need.APPROVAL: "a second person", Need.NO: "no",
+    }  # fmt: skip
     if permission.key in ("own.account", "console.use"):
         return said[Need.YES]
     words = [said[permission.need(role, policy)] for policy in POLICIES]

@@ -1,6 +1,7 @@
 """The console's own keys: made once from the system's randomness, one 0600 file each, never printed.
 
-Losing `secretbox` loses the stored passwords of servers; losing `audit` loses the proof that the audit is whole.
+Losing `secretbox` loses the stored passwords of servers; losing `audit` loses the proof that the audit is whole; losing
+`archive` loses the originals that undo would put back, and the backups.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_urlsafe(64),
     "secretbox": lambda: new_key("k1"),
     "audit": _random_key,
+    "archive": _random_key,
     "broker_password": _password,
 }
 

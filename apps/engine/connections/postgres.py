@@ -1,7 +1,8 @@
 """One session on one PostgreSQL server: read only, impatient, and closed or reset after use.
 
 Every session begins read only with a statement and a lock time-out. That protects against our own mistakes; what protects
-against anybody else's is the account, which should hold no more rights than docs/permissions.md lists.
+against anybody else's is the account, which should hold no more rights than docs/permissions.md lists. Only a run of an
+action gets a session that may write (`writing_session`), never shared and named after the run.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
@@ -20,10 +22,11 @@ from psycopg.rows import class_row, tuple_row
 from apps.engine import errors
 from apps.engine.connections.addresses import resolve
 from apps.engine.connections.idle import IdleConnections
+from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
-__all__ = ["OLDEST", "PostgresNode", "forget_connections", "postgres_node", "sql"]
+__all__ = ["OLDEST", "Notice", "PostgresNode", "forget_connections", "postgres_node", "sql", "writing_session"]
 
 Record = TypeVar("Record")
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -60,16 +63,35 @@ class _Impatient(psycopg.Connection[tuple[Any, ...]]):
             raise TimeoutError("no answer") from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the server said beside its answer. `severity` is NOTICE, WARNING and the like, never translated."""
+
+    severity: str
+    text: str
+
+
+def _notice(said: psycopg.errors.Diagnostic) -> Notice:
+    return Notice(severity=said.severity_nonlocalized or "", text=(said.message_primary or "")[:500])
+
+
 class PostgresNode:
     """A live session. Not for sharing between threads. Autocommit: every statement is its own transaction.
 
     Cost: one round trip a call, 0.1 ms on a local network. `sent` counts the statements.
     """
 
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], address: Address) -> None:
+    def __init__(self, connection: _Impatient, address: Address) -> None:
         self._connection = connection
         self.address = address
         self.sent = 0
+        self.recorder: Recorder | None = None
+        self.notices: list[Notice] = []
+
+    @property
+    def pid(self) -> int:
+        """The session's process on the server."""
+        return self._connection.info.backend_pid
 
     @property
     def version(self) -> int:
@@ -103,12 +125,16 @@ class PostgresNode:
     def _run(self, statement: str | sql.SQL | sql.Composed, parameters: Parameters | None, factory: Any) -> list[Any]:
         self.sent += 1
         text = statement if not isinstance(statement, str) else sql.SQL(statement)
+        begun = time.perf_counter()
         try:
             with self._connection.cursor(row_factory=factory) as cursor:
                 cursor.execute(text, parameters)
                 return list(cursor.fetchall()) if cursor.description else []
         except (psycopg.Error, UnicodeError, TimeoutError) as error:
             raise _translated(error, self.address) from error
+        finally:
+            if self.recorder is not None:
+                self.recorder.note([text.as_string(self._connection)], time.perf_counter() - begun)
 
 
 _idle: IdleConnections[PostgresNode] = IdleConnections(lambda node: node._connection.close())
@@ -147,6 +173,38 @@ def postgres_node(
             node._connection.close()
         else:
             _shelf().put(key, node)
+
+
+@contextmanager
+def writing_session(
+    target: Target,
+    *,
+    name: str,
+    database: str = "",
+    timeout_s: float | None = None,
+    lock_timeout_s: float | None = LOCK_TIMEOUT_MS / 1000,
+) -> Iterator[PostgresNode]:
+    """A session of its own that may write, with `name` as its application_name, closed at the end.
+
+    Statements end after `timeout_s`, and waiting for a lock after `lock_timeout_s`; never where they are None: VACUUM and
+    REINDEX CONCURRENTLY take what they take, and a time-out leaves an invalid index. NOTICEs and WARNINGs are kept in
+    `notices`: a VACUUM that was not allowed to says so in a warning and succeeds.
+    Errors: as postgres_node.
+    """
+    node = _connected(target, database or target.database or "postgres")
+    try:
+        node._connection.patience_s = 0.0 if timeout_s is None else timeout_s + GRACE_S
+        node._connection.add_notice_handler(lambda said: node.notices.append(_notice(said)))
+        node.rows(
+            "SELECT /* signalbox */ set_config('default_transaction_read_only', 'off', false),"
+            " set_config('application_name', %s, false), set_config('statement_timeout', %s, false),"
+            " set_config('lock_timeout', %s, false)",
+            [name, f"{int((timeout_s or 0) * 1000)}ms", f"{int((lock_timeout_s or 0) * 1000)}ms"],
+        )
+        node.sent = 0
+        yield node
+    finally:
+        node._connection.close()
 
 
 def forget_connections() -> None:

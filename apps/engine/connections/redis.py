@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from redis.retry import Retry
 from apps.engine import errors
 from apps.engine.connections.addresses import IP, resolve
 from apps.engine.connections.idle import IdleConnections
+from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
@@ -44,6 +46,7 @@ class RedisNode:
         self._connection = connection
         self.address = address
         self.sent = 0
+        self.recorder: Recorder | None = None
 
     @property
     def tls_version(self) -> str:
@@ -63,11 +66,34 @@ class RedisNode:
         """
         if not commands:
             return []
+        begun = time.perf_counter()
+        self.send(commands)
+        replies = self.receive(commands)
+        if self.recorder is not None:
+            self.recorder.note(commands, time.perf_counter() - begun)
+        if raising and isinstance(
+            first := next((r for r in replies if isinstance(r, errors.EngineError)), None), Exception
+        ):
+            raise first
+        return replies
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """The first half of a pipeline. Whoever calls it has to call receive() with the same commands, once."""
         self.sent += len(commands)
-        packed = self._connection.pack_commands([tuple(command) for command in commands])
-        try:
+        with self._unbroken():
+            packed = self._connection.pack_commands([tuple(command) for command in commands])
             self._connection.send_packed_command(packed, check_health=False)
-            replies = [self._one(command) for command in commands]
+
+    def receive(self, commands: Sequence[Command]) -> list[Reply | errors.EngineError]:
+        """The second half: one entry a command, in order."""
+        with self._unbroken():
+            return [self._one(command) for command in commands]
+
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        """A connection that broke half-way is closed: what is left of the protocol is unknown."""
+        try:
+            yield
         except (
             redis.exceptions.ConnectionError,
             redis.exceptions.TimeoutError,
@@ -76,17 +102,15 @@ class RedisNode:
         ) as error:
             self._connection.disconnect()
             raise _translated(error, self.address) from error
-        if raising and isinstance(
-            first := next((r for r in replies if isinstance(r, errors.EngineError)), None), Exception
-        ):
-            raise first
-        return replies
 
     def _one(self, command: Command) -> Reply | errors.EngineError:
         try:
-            return self._connection.read_response(disable_decoding=True)
+            reply = self._connection.read_response(disable_decoding=True)
         except redis.exceptions.ResponseError as error:
             return _translated(error, self.address, command=command)
+        if isinstance(reply, list) and command[0] == "EXEC":
+            return [_translated(r, self.address) if isinstance(r, redis.exceptions.RedisError) else r for r in reply]
+        return reply
 
 
 class _Pinned:

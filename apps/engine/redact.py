@@ -1,0 +1,93 @@
+"""Commands as they may be shown: verbs, names of keys and options in clear, values and secrets as their size.
+
+What is not known to be harmless is masked: a new command shows too little until somebody adds it here, never too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from apps.engine import text
+from apps.engine.connections.redis import Argument, Command
+
+MOST_NAME_BYTES = 200
+# Words that say how, never what.
+OPTIONS = frozenset(
+    b"MATCH COUNT TYPE SAMPLES EX PX EXAT PXAT NX XX GT LT GET KEEPTTL ABSTTL REPLACE MAXLEN MINID LIMIT WITHSCORES REV ID ADDR"
+    b" USER SKIPME YES NO ASYNC SYNC RESET STREAMS GROUP JUSTID SCHEDULE ABORT LEFT RIGHT BEFORE AFTER FORCE TIMEOUT".split()
+)
+WHOLE = frozenset(
+    b"SCAN CLIENT SLOWLOG LATENCY MEMORY BGSAVE PSYNC REPLCONF INFO SELECT ROLE DBSIZE TIME WAIT LASTSAVE".split()
+)
+MANY_KEYS = frozenset(b"UNLINK DEL EXISTS TOUCH WATCH MGET".split())
+MASKED_SETTINGS = (b"pass", b"auth", b"user", b"secret", b"key")
+
+
+def shown(command: Command) -> str:
+    """One command, on one line. Cost: microseconds; names are cut at 200 bytes."""
+    words = [_bytes(word) for word in command]
+    verb = words[0].upper()
+    if verb in WHOLE or len(words) == 1:
+        return " ".join(map(_name, words))
+    if verb in MANY_KEYS:
+        return " ".join(_name(word) for word in words[:6]) + (f" … {len(words) - 1} keys" if len(words) > 6 else "")
+    return " ".join([verb.decode("ascii", "replace"), *SPECIAL.get(verb, _key_and_options)(words[1:])])
+
+
+def shape(command: Command) -> str:
+    """What many commands have in common: `DUMP <key>`, `UNLINK <key> …`, `SCAN <cursor> MATCH cart:* COUNT 200`."""
+    words = [_bytes(word) for word in command]
+    verb = words[0].upper()
+    if verb == b"SCAN" and len(words) > 1:
+        return " ".join(["SCAN <cursor>", *map(_name, words[2:])])
+    if verb in MANY_KEYS:
+        return f"{verb.decode()} <key>{' …' if len(words) > 2 else ''}"
+    if len(words) > 1 and verb not in WHOLE and verb not in SPECIAL:
+        return " ".join([verb.decode("ascii", "replace"), "<key>", *map(_option, words[2:])])
+    return shown(command)
+
+
+def _bytes(word: Argument) -> bytes:
+    return word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape")
+
+
+def _name(word: bytes) -> str:
+    return text.plain(word, most=MOST_NAME_BYTES) or '""'
+
+
+def _masked(word: bytes) -> str:
+    return f"<{len(word)} bytes>"
+
+
+def _option(word: bytes) -> str:
+    """Options and numbers in clear, anything else as its size."""
+    plain = word.upper() in OPTIONS or (word.lstrip(b"-").isdigit() and len(word) < 20)
+    return _name(word) if plain else _masked(word)
+
+
+def _key_and_options(words: Sequence[bytes]) -> list[str]:
+    return [_name(words[0]), *map(_option, words[1:])]
+
+
+def _acl(words: Sequence[bytes]) -> list[str]:
+    """Rules in clear, passwords and their hashes not."""
+    return [_masked(word) if word[:1] in (b">", b"<", b"#", b"!") else _name(word) for word in words]
+
+
+def _config(words: Sequence[bytes]) -> list[str]:
+    """Names and values, but those of settings that hold a secret."""
+    secret = any(mark in word.lower() for word in words[1:2] for mark in MASKED_SETTINGS)
+    return [*map(_name, words[:2]), *(map(_masked, words[2:]) if secret else map(_name, words[2:]))]
+
+
+SPECIAL: dict[bytes, Callable[[Sequence[bytes]], list[str]]] = {
+    b"ACL": _acl,
+    b"CONFIG": _config,
+    b"AUTH": lambda words: list(map(_masked, words)),
+    b"HELLO": lambda words: [_name(words[0]), *map(_masked, words[1:])],
+    b"XINFO": lambda words: list(map(_name, words)),
+    b"XTRIM": lambda words: list(map(_name, words)),
+    b"XDEL": lambda words: list(map(_name, words)),
+    b"LREM": lambda words: [*map(_name, words[:2]), *map(_masked, words[2:])],
+    b"OBJECT": lambda words: list(map(_name, words)),
+}

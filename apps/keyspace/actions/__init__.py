@@ -1,0 +1,1 @@
+"""What a click may do to keys."""

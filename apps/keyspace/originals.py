@@ -1,0 +1,84 @@
+"""Keys kept before they are touched, and put back: DUMP and the moment at which a key would have expired."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apps.engine.connections.redis import Command, RedisNode, Reply
+from apps.engine.contracts.archive import Record
+from apps.engine.errors import CommandFailed, EngineError, Unsupported
+
+KEY = "key"
+# DUMP of a string of 100 MB held a server for half a second: larger keys are listed apart.
+LARGE_BYTES = 4 * 1024 * 1024
+NO_EXPIRY = -1
+GONE = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of a key before it is kept. `memory_bytes` None and `ttl_ms` -2 for one that is gone."""
+
+    name: bytes
+    memory_bytes: int | None
+    ttl_ms: int
+
+    @property
+    def is_gone(self) -> bool:
+        return self.memory_bytes is None or self.ttl_ms == GONE
+
+    @property
+    def is_large(self) -> bool:
+        return self.memory_bytes is not None and self.memory_bytes > LARGE_BYTES
+
+
+def questions(names: Sequence[bytes]) -> list[Command]:
+    """MEMORY USAGE and PTTL of each: microseconds, whatever the size of a key."""
+    return [
+        *(("MEMORY", "USAGE", name, "SAMPLES", 5) for name in names),
+        *(("PTTL", name) for name in names),
+    ]
+
+
+def measured(names: Sequence[bytes], replies: Sequence[Reply | EngineError]) -> list[Measured]:
+    """Errors: the EngineError of the first question that was refused."""
+    told: list[Reply] = []
+    for reply in replies:
+        if isinstance(reply, EngineError):
+            raise reply
+        told.append(reply)
+    sizes, ttls = told[: len(names)], told[len(names) :]
+    return [Measured(name, size, ttl) for name, size, ttl in zip(names, sizes, ttls, strict=True)]
+
+
+def server_ms(node: RedisNode) -> int:
+    """The server's clock in ms since 1970; ours where it does not tell. Times to live are counted from it."""
+    reply = node.pipeline([("TIME",)])[0]
+    if isinstance(reply, EngineError):
+        return int(time.time() * 1000)
+    return int(reply[0]) * 1000 + int(reply[1]) // 1000
+
+
+def record(key: Measured, content: bytes, *, place: str, now_ms: int) -> Record:
+    expires_at_ms = None if key.ttl_ms == NO_EXPIRY else now_ms + key.ttl_ms
+    return Record(name=key.name, content=content, place=place, expires_at_ms=expires_at_ms, kind=KEY)
+
+
+def restoring(kept: Record, *, replace: bool = False) -> Command:
+    """RESTORE with the moment it would have expired at, never over what exists unless told to."""
+    words: list[bytes | str | int] = ["RESTORE", kept.name, kept.expires_at_ms or 0, kept.content, "ABSTTL"]
+    return [*words, "REPLACE"] if replace else words
+
+
+def was_there(reply: Reply | EngineError) -> bool:
+    """RESTORE refused because the key exists."""
+    return isinstance(reply, CommandFailed) and "BUSYKEY" in reply.message
+
+
+def primary(node: RedisNode) -> None:
+    """Errors: Unsupported on a replica: what is written there is lost, or refused."""
+    role = node.command("INFO", "replication")
+    if b"role:slave" in role:
+        raise Unsupported(f"{node.address} is a replica.", way_out="Do this on its primary.")

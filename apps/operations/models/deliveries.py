@@ -1,0 +1,54 @@
+"""What has to reach people: an outbox row in the transaction of the event, and a note on the pages of whom it concerns."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class MessageState(models.TextChoices):
+    WAITING = "waiting"
+    HANDED = "handed"  # to the notifier's queue
+    DELIVERED = "delivered"
+    GIVEN_UP = "given up"
+
+
+class Message(models.Model):
+    """One event for one place: an e-mail address or a webhook. `payload` is JSON without secrets and without names of keys."""
+
+    event = models.CharField(max_length=32)
+    channel = models.CharField(max_length=16)  # email, webhook
+    place = models.CharField(max_length=300)
+    payload = models.JSONField()
+    state = models.CharField(max_length=16, choices=MessageState.choices, default=MessageState.WAITING)
+    tries_count = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    next_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=["state", "next_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.place}"
+
+
+class Notice(models.Model):
+    """A toast: what happened while somebody looked elsewhere. Gone once it was seen, or after a day."""
+
+    operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
+    signal = models.CharField(max_length=8)
+    words = models.CharField(max_length=200)
+    url = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=["operator", "seen_at"])]
+
+    def __str__(self) -> str:
+        return self.words

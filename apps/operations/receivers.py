@@ -1,0 +1,1 @@
+"""Hears of what other parts of the console decide, and writes it down."""

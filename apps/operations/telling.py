@@ -1,0 +1,78 @@
+"""Tells people what happened while they looked elsewhere: a toast on their pages, and a message in the outbox.
+
+Both are written in the transaction of the event. Neither holds names of keys, values or parameters: the run's page has those, for
+whoever may see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from apps.accounts.models import Operator
+from apps.engine import text
+from apps.engine.contracts.plan import Outcome, Sentence
+from apps.operations.models import Approval, Message, Notice, Run
+
+SIGNALS = {"done": "ok", "cancelled": "info", "partial": "warn", "failed": "crit", "unknown": "crit"}
+
+
+def plain(sentence: Sentence) -> str:
+    """A sentence as one text: names with escapes for what cannot be seen."""
+    return "".join(text.plain(piece.name) if piece.name is not None else piece.text for piece in sentence)
+
+
+def run_ended(run: Run, outcome: Outcome) -> None:
+    """To the one who started it, unless they watched it happen: an inline run answers on its own page."""
+    if run.inline:
+        return
+    url = reverse("operations:run", args=[run.pk])
+    words = f"Run {run.pk} on {run.server_key}: {outcome.ending.value}"
+    _toast(run.operator, SIGNALS[outcome.ending.value], words, url)
+    _message("run ended", [run.operator], words, url, state=outcome.ending.value, run=run.pk, server=run.server_key,
+             environment=run.environment, action=run.action)  # fmt: skip
+
+
+def approval_asked(approval: Approval, people: Iterable[Operator]) -> None:
+    """To everybody who could answer."""
+    plan = approval.plan
+    people = list(people)
+    url = reverse("operations:approval", args=[approval.pk])
+    words = f"{plan.operator.username} asks you to agree to a plan on {plan.server_key}"
+    for person in people:
+        _toast(person, "warn", words, url)
+    _message("approval asked", people, words, url, server=plan.server_key, environment=plan.environment, action=plan.action,
+             asked_by=plan.operator.username)  # fmt: skip
+
+
+def approval_answered(approval: Approval) -> None:
+    """To the one who asked."""
+    plan = approval.plan
+    words = f"{approval.answered_by} {approval.state} your plan on {plan.server_key}"
+    _toast(
+        plan.operator,
+        "ok" if approval.state == "agreed" else "warn",
+        words,
+        reverse("operations:plan", args=[plan.uid]),
+    )
+
+
+def _toast(operator: Operator, signal: str, words: str, url: str) -> None:
+    Notice.objects.create(operator=operator, signal=signal, words=words[:200], url=url)
+
+
+def _message(event: str, people: Iterable[Operator], words: str, url: str, **facts: Any) -> None:
+    """One message a place: an address of each person who has one, and every webhook."""
+    payload = {"event": event, "words": words, "url": f"{settings.PUBLIC_URL}{url}", **facts}
+    places = [("email", person.email) for person in people if person.email and settings.EMAIL_HOST]
+    places += [("webhook", url) for url in settings.NOTIFY_WEBHOOKS]
+    Message.objects.bulk_create(
+        Message(event=event, channel=channel, place=place[:300], payload=payload) for channel, place in places
+    )
+
+
+def relay() -> None:
+    """Hand what waits in the outbox to the notifier's queue."""
