@@ -6,6 +6,7 @@ urlpatterns = [
     path("accounts/", include("apps.accounts.urls_account")),
     path("operators/", include("apps.accounts.urls")),
     path("servers/", include("apps.servers.urls")),
+    path("", include("apps.operations.urls")),
     path("", include("apps.keyspace.urls")),
     path("", include("apps.queues.urls")),
     path("", include("apps.acl.urls")),

@@ -10,6 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
@@ -61,7 +62,7 @@ def _operator(username: str) -> Operator:
     return get_object_or_404(Operator, username=username)
 
 
-def _change(view: Callable[..., str]) -> Callable[..., HttpResponse]:
+def _change(view: Callable[..., str]) -> Callable[..., HttpResponseBase]:
     """A POST that changes one operator: back to their page with a sentence, or with why not."""
 
     @console_page("operators.manage")

@@ -124,6 +124,7 @@ class Pane:
     forbidden: bool = False
     refused: tuple[str, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
+    db: int = 0
 
     @property
     def shown_count(self) -> int:
@@ -176,6 +177,7 @@ def _opened_pane(
         field=field,
         unmasked=unmasked,
         may_unmask=_may(request, server, "data.unmask"),
+        db=keys_form.cleaned_data["db"],
     )
 
 

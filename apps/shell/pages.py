@@ -40,7 +40,10 @@ class Section:
 PAGES = (
     ("Overview", "overview", "layout-dashboard", "console.use", "o"),
     ("Queues", "queues:list", "stack-2", "console.use", "q"),
+    ("Runs", "operations:runs", "player-play", "console.use", "r"),
     ("Backups", "backups:list", "database-export", "console.use", "b"),
+    ("Approvals", "operations:approvals", "user-check", "console.use", "a"),
+    ("Audit", "operations:audit", "file-text", "console.use", "u"),
     ("Operators", "accounts:list", "users", "operators.view", ""),
 )
 # title, route, permission, the feature of the capability probe that the page stands on

@@ -41,6 +41,9 @@ class Plan(models.Model):
     content = models.TextField(blank=True)
     digest = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=16, choices=PlanState.choices, default=PlanState.WAITING)
+    reason = models.CharField(
+        max_length=400, blank=True
+    )  # as far as it was typed, so that signing in afresh loses nothing
     error = models.CharField(max_length=600, blank=True)
     error_kind = models.CharField(max_length=32, blank=True)
     done_count = models.BigIntegerField(default=0)
