@@ -10,8 +10,7 @@ from django.test import Client
 
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 
-pytest_plugins = ["tests.real_servers", "tests.network", "tests.browser"]
-
+pytest_plugins = ["tests.real_servers", "tests.network", "tests.browser", "tests.operations.door"]
 
 
 @pytest.fixture(scope="session")

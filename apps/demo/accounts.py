@@ -7,17 +7,26 @@ from psycopg import sql
 from redis import Redis
 
 from apps.demo.places import Servers
-from apps.servers.capabilities import REDIS
+from apps.engine.target import Kind, Profile
+from apps.servers.capabilities import account_features
 
 
-def console_rules(version: tuple[int, int]) -> list[str]:
-    """What docs/permissions.md asks for reading a Redis of this version, and nothing else."""
-    return list(dict.fromkeys(rule for f in REDIS if f.used and f.since <= version for rule in f.rules(version)))
+def account_of(profile: Profile) -> str:
+    """The console's account for a profile, on both of the demo's servers."""
+    return "signalbox" if profile is Profile.MONITOR else f"signalbox_{profile}"
+
+
+def console_rules(version: tuple[int, int], profile: Profile) -> list[str]:
+    """What docs/permissions.md asks for this profile on a Redis of this version, and nothing else."""
+    wanted = [f for f in account_features(Kind.REDIS, profile) if f.since <= version]
+    return list(dict.fromkeys(rule for feature in wanted for rule in feature.rules(version)))
 
 
 def redis_accounts(admin: Redis, passwords: dict[str, str], version: tuple[int, int]) -> None:
     """Named users with rights of different width, one that is off, and `default` left open on the private socket."""
-    _user(admin, "signalbox", passwords["signalbox"], "resetchannels", "-@all", *console_rules(version))
+    for profile in Profile:
+        rules = console_rules(version, profile)
+        _user(admin, account_of(profile), passwords["signalbox"], "resetchannels", "-@all", *rules)
     _user(
         admin, "app-web", passwords["app-web"], "~cart:*", "~session:*", "~page:*", "+@read", "+@write", "+@connection"
     )
@@ -52,20 +61,20 @@ def _user(admin: Redis, name: str, password: str, *rules: str) -> None:
     admin.execute_command("ACL", "SETUSER", name, "reset", "on", f">{password}", *rules)
 
 
-ROLES = ("signalbox", "shop")
-
-
 def postgres_accounts(admin: psycopg.Connection[tuple[object, ...]], passwords: dict[str, str]) -> None:
     """The console's account with pg_monitor, the shop's with its tables, and a few that an auditor would ask about."""
-    for role in ROLES:
-        _role(admin, role, "LOGIN", password=passwords[role])
+    _role(admin, "shop", "LOGIN", password=passwords["shop"])
+    for profile in Profile:
+        _role(admin, account_of(profile), "LOGIN", password=passwords["signalbox"])
+        admin.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(account_of(profile))))
     for role, attributes in (
         ("shop_owner", "NOLOGIN"),
         ("reporting", "NOLOGIN"),
         ("contractor", "LOGIN VALID UNTIL '2026-01-31'"),
     ):
         _role(admin, role, attributes)
-    admin.execute("GRANT pg_monitor TO signalbox")
+    admin.execute("GRANT pg_signal_backend, shop TO signalbox_operate")
+    admin.execute("GRANT pg_read_all_data TO signalbox_backup")
     admin.execute("GRANT reporting TO contractor")
     admin.execute("ALTER ROLE signalbox SET default_transaction_read_only = on")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.demo.accounts import account_of
 from apps.demo.places import Servers
 from apps.engine.target import Kind, Profile
 from apps.servers.models import Credential, Server
@@ -55,7 +56,8 @@ def _server(
             "created_by": "demo",
         },
     )
-    Credential.objects.keep(server, Profile.MONITOR, username="signalbox", password=password)
+    for profile in Profile:
+        Credential.objects.keep(server, profile, username=account_of(profile), password=password)
 
 
 def probe() -> None:

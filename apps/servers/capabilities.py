@@ -20,7 +20,7 @@ OLDEST = (6, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One thing a page shows. `used` is false for what only a later version will do; it is never tried, only asked about."""
+    """One thing a page shows. `looks` is false for what changes a server: the probe never tries it, it only asks."""
 
     key: str
     kind: Kind
@@ -34,7 +34,7 @@ class Feature:
     writes_keys: bool = False
     rights: tuple[str, ...] = ()
     since: tuple[int, int] = OLDEST
-    used: bool = True
+    looks: bool = True
 
     def rules(self, version: tuple[int, int]) -> tuple[str, ...]:
         """The ACL rules that allow it on a Redis of this version."""
@@ -190,23 +190,26 @@ REDIS: tuple[Feature, ...] = (
         commands=_words("MODULE LIST"),
     ),
     Feature(
-        key="keyspace.change", kind=_R, title="Change keys", pages="keyspace", profile=Profile.OPERATE, used=False,
+        key="keyspace.change", kind=_R, title="Change keys", pages="keyspace", profile=Profile.OPERATE, looks=False,
         without="Keys are looked at, not changed.", writes_keys=True,
-        commands=_words("DEL K; UNLINK K; EXPIRE K 1; PERSIST K; DUMP K; RESTORE K 0 x"),
+        commands=_words(
+            """WATCH K; UNWATCH; MULTI; EXEC; DISCARD; SCAN 0; DBSIZE; TYPE K; PTTL K; EXISTS K; MEMORY USAGE K; DUMP K; TIME
+            INFO replication; UNLINK K; RESTORE K 0 x; SET K x; GETRANGE K 0 1; STRLEN K; PEXPIRE K 1; PEXPIREAT K 1; PERSIST K"""
+        ),
     ),
     Feature(
-        key="activity.kill", kind=_R, title="End clients", pages="clients", profile=Profile.OPERATE, used=False,
+        key="activity.kill", kind=_R, title="End clients", pages="clients", profile=Profile.OPERATE, looks=False,
         without="Clients are looked at, not ended.",
         commands=_words("CLIENT KILL ID 0"),
     ),
     Feature(
-        key="acl.change", kind=_R, title="Change users", pages="ACL", profile=Profile.ADMIN, used=False,
+        key="acl.change", kind=_R, title="Change users", pages="ACL", profile=Profile.ADMIN, looks=False,
         without="Users are looked at, not changed.",
         commands=_words("ACL SETUSER nobody; ACL DELUSER nobody; ACL SAVE; ACL LOAD"),
     ),
     Feature(
         key="backups.rdb", kind=_R, title="Fetch snapshots over the replication stream", pages="backups",
-        profile=Profile.BACKUP, used=False,
+        profile=Profile.BACKUP, looks=False,
         without="Backups are the server's own.",
         commands=_words("PSYNC ? -1; REPLCONF capa eof; PING"),
     ),
@@ -290,20 +293,25 @@ POSTGRES: tuple[Feature, ...] = (
     ),
     Feature(
         key="activity.cancel", kind=_P, title="Cancel statements and end sessions", pages="activity",
-        profile=Profile.OPERATE, used=False, rights=("pg_signal_backend",),
+        profile=Profile.OPERATE, looks=False, rights=("pg_signal_backend",),
         without="Sessions are looked at, not ended.",
     ),
     Feature(
         key="upkeep.maintain", kind=_P, title="Vacuum, analyse and reindex", pages="upkeep",
-        profile=Profile.OPERATE, used=False, rights=("pg_maintain",),
+        profile=Profile.OPERATE, looks=False, rights=("pg_maintain",),
         without="Tables are looked at, not maintained.",
     ),
     Feature(
         key="backups.dump", kind=_P, title="Logical dumps", pages="backups",
-        profile=Profile.BACKUP, used=False, rights=("pg_read_all_data",),
+        profile=Profile.BACKUP, looks=False, rights=("pg_read_all_data",),
         without="Backups are the server's own.",
     ),
 )  # fmt: skip
+
+
+def account_features(kind: str, profile: Profile) -> tuple[Feature, ...]:
+    """What the account of a profile needs in all: every account looks as monitor does, for a plan is a look, and then its own."""
+    return features(kind, Profile.MONITOR) + (features(kind, profile) if profile is not Profile.MONITOR else ())
 
 
 def features(kind: str, profile: Profile | None = None) -> tuple[Feature, ...]:

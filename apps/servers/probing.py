@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.engine.errors import EngineError
+from apps.engine.errors import EngineError, Unreachable
 from apps.engine.target import Profile, Target
 from apps.servers.models import Server, stored_capabilities
 from apps.servers.reads import probe
@@ -26,7 +26,7 @@ class Outcome:
 
 
 def probe_server(server: Server) -> Outcome:
-    """Probe every profile that has an account, and store it. A profile that fails keeps what was known of it."""
+    """Probe every profile, and store it. A profile that fails keeps what was known of it."""
     return probe_servers([server])[0]
 
 
@@ -44,11 +44,10 @@ def probe_servers(servers: Iterable[Server]) -> list[Outcome]:
 
 
 def _targets(server: Server) -> tuple[list[Target], EngineError | None]:
-    """One target a profile with an account of its own; monitor even without one."""
-    wanted = {Profile.MONITOR} | {Profile(c.profile) for c in server.credentials.all()}
+    """One target a profile; where it has no account of its own, monitor's is asked what it may do in its stead."""
     targets: list[Target] = []
     problem: EngineError | None = None
-    for profile in sorted(wanted, key=list(Profile).index):
+    for profile in Profile:
         try:
             targets.append(server.target(profile))
         except EngineError as error:
@@ -65,4 +64,6 @@ def _asked(targets: list[Target]) -> tuple[Mapping[str, Mapping[str, Any]], Engi
             found[target.profile] = probe(target).stored()
         except EngineError as error:
             problem = problem or error
+            if isinstance(error, Unreachable):  # no account gets further: do not wait four times
+                break
     return found, problem

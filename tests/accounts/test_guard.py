@@ -72,9 +72,12 @@ def test_every_other_route_sends_strangers_to_the_sign_in(db: None) -> None:
 
 
 def _example(pattern: str) -> str:
-    """A path that matches: 7 for every number, x for every text."""
+    """A path that matches: 7 for every number, zeros for every uuid, x for every text."""
+    zeros = "00000000-0000-0000-0000-000000000000"
     parts = [
-        part.split(">")[-1].join(["7" if "int:" in part else "x", ""]) if ">" in part else part
+        part.split(">")[-1].join(["7" if "int:" in part else zeros if "uuid:" in part else "x", ""])
+        if ">" in part
+        else part
         for part in pattern.split("<")
     ]
     return "".join(parts)

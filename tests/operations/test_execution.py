@@ -6,7 +6,7 @@ import pytest
 
 from apps.accounts.models import Operator
 from apps.operations.models import AuditEntry
-from tests.operations.conftest import OpenDoor
+from tests.operations.door import OpenDoor
 from tests.real_servers import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)

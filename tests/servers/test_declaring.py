@@ -193,7 +193,7 @@ def test_every_account_of_every_server_is_probed_once_a_day(cache: Server, refus
     )
     probe_all()
     found = Server.objects.get(key="orders-cache")
-    assert set(found.capabilities) == {"monitor", "operate"}
+    assert set(found.capabilities) == {"monitor", "operate", "admin", "backup"}
     change = found.capability("keyspace.change", Profile.OPERATE)
     assert change and change.ok
     assert found.capability("keyspace.change") is None and found.capability("nothing.known") is None

@@ -46,7 +46,7 @@ def test_the_redis_account_of_the_documentation_is_denied_nothing(
     each_redis: RedisServer, fresh_client: SignedIn, alice: Operator
 ) -> None:
     version = each_redis.version[:2]
-    rules = [rule for f in REDIS if f.used and f.since <= version for rule in f.rules(version)]
+    rules = [rule for f in REDIS if f.looks and f.since <= version for rule in f.rules(version)]
     redis_account(each_redis, rules)
     names = fill(each_redis)
     address = {"host": "127.0.0.1", "port": each_redis.port}
@@ -69,7 +69,7 @@ def documented_role(each_postgres: PostgresDatabase) -> Iterator[str]:
     name = f"sb_{uuid.uuid4().hex[:8]}"
     each_postgres.sql(f"CREATE ROLE {name} LOGIN")
     has_statements = each_postgres.server.has_statement_statistics
-    for right in dict.fromkeys(right for f in POSTGRES if f.used for right in f.rights):
+    for right in dict.fromkeys(right for f in POSTGRES if f.looks for right in f.rights):
         if right != "pg_stat_statements" and (has_statements or right != "select_pg_stat_statements"):
             each_postgres.sql(RIGHTS[right].grant.format(user=name))
     yield name

@@ -41,7 +41,7 @@ def rules_for(feature: Feature, server: RedisServer) -> list[str]:
 def skip_unless_known(feature: Feature, server: RedisServer) -> None:
     if server.version[:2] < feature.since:
         pytest.skip(f"{feature.key} came with Redis {feature.since}")
-    if not feature.used and server.version[:2] < (7, 0):
+    if not feature.looks and server.version[:2] < (7, 0):
         pytest.skip("what changes a server is never tried, and there is no dry run")
 
 
@@ -51,7 +51,7 @@ def test_exactly_the_rules_of_the_table_allow_the_feature(feature: Feature, each
     redis_account(each_redis, rules_for(feature, each_redis))
     target = redis_target(each_redis, username="signalbox", password=PASSWORD, profile=feature.profile)
     assert of(probe(target), feature) == (True, "", "")
-    if feature.used:
+    if feature.looks:
         with redis_node(target, fresh=True) as node:
             replies = node.pipeline(feature.commands_of(each_redis.version[:2]))
         assert not [reply for reply in replies if isinstance(reply, NotPermitted)]
@@ -93,7 +93,7 @@ def test_an_account_without_the_dry_run_leaves_no_more_entries_than_there_are_co
     redis_account(redis_clean, ["+ping", "+client|setname"])
     probe(redis_target(redis_clean, username="signalbox", password=PASSWORD))
     entries = redis_clean.command("ACL", "LOG")
-    assert 0 < len(entries) <= len({rule_of(words) for f in REDIS if f.used for words in f.commands})
+    assert 0 < len(entries) <= len({rule_of(words) for f in REDIS if f.looks for words in f.commands})
 
 
 def test_a_probe_writes_nothing(each_redis: RedisServer) -> None:

@@ -51,11 +51,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "ref": Queue(adapter="outbox", framework="outbox", name=b"outbox_event", part=b"public", database="").ref,
     },
     "slow_queries:statement": {"queryid": "-1"},
+    "operations:start": {"action": "keyspace.delete_key"},
+    "operations:start postgres": {"action": "upkeep.vacuum"},
 }
 
 
 # Answer POST alone: a GET is refused before anything is looked at.
 POST_ONLY = frozenset({"servers:probe"})
+# What a role may do there follows from the action in the address, and is walked by tests/operations/test_guard.py.
+BY_ACTION = frozenset({"operations:start"})
 
 
 def _parameters(route: str) -> list[str]:
@@ -94,5 +98,5 @@ def server_pages(kind: str) -> list[Route]:
     return [
         r
         for r in routes()
-        if r.takes_server and r.suits(kind) and r.name not in POST_ONLY and r.permission != "servers.manage"
+        if r.takes_server and r.suits(kind) and r.name not in POST_ONLY | BY_ACTION and r.permission != "servers.manage"
     ]

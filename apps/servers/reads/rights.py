@@ -79,7 +79,7 @@ def _verdicts(
     if may_dry_run:
         replies = node.pipeline([("ACL", "DRYRUN", account, *words) for words in commands])
         return {words: _dry_verdict(reply) for words, reply in zip(commands, replies, strict=True)}
-    harmless = {f.key for f in wanted if f.used and (f.since <= version or version == (0, 0))}
+    harmless = {f.key for f in wanted if f.looks and (f.since <= version or version == (0, 0))}
     tries = list(dict.fromkeys(words for f in wanted if f.key in harmless for words in f.commands_of(version)))
     return {words: _try_verdict(reply) for words, reply in zip(tries, node.pipeline(tries), strict=True)}
 

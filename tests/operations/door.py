@@ -80,7 +80,9 @@ def register_redis(redis: RedisServer, *, key: str = "cache", environment: str =
     )
 
 
-def register_postgres(database: PostgresDatabase, *, key: str = "shop", environment: str = "dev", **fields: Any) -> Server:
+def register_postgres(
+    database: PostgresDatabase, *, key: str = "shop", environment: str = "dev", **fields: Any
+) -> Server:
     server = Server.objects.create(
         key=key,
         kind="postgres",
@@ -93,8 +95,8 @@ def register_postgres(database: PostgresDatabase, *, key: str = "shop", environm
     return server
 
 
-@pytest.fixture(autouse=True)
-def _private_folders(settings: Settings, tmp_path: Path) -> None:
+@pytest.fixture
+def private_folders(settings: Settings, tmp_path: Path) -> None:
     settings.ARCHIVE_FOLDER = tmp_path / "archives"
     settings.AUDIT_ANCHOR_FILES = [tmp_path / "anchors.jsonl"]
 
@@ -113,7 +115,7 @@ OpenDoor = Callable[..., Door]
 
 
 @pytest.fixture
-def door(redis_clean: RedisServer) -> OpenDoor:
+def door(redis_clean: RedisServer, private_folders: None) -> OpenDoor:
     """`door(alice, environment="prod")`: an operator at a registered Redis."""
 
     def opened(operator: Operator, *, server: Server | None = None, fresh: bool = True, **fields: Any) -> Door:
