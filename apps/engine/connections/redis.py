@@ -77,6 +77,10 @@ class RedisNode:
             raise first
         return replies
 
+    def replies(self, commands: Sequence[Command]) -> list[Reply]:
+        """As pipeline, where none may fail. Errors: the EngineError of the first that was refused."""
+        return list(self.pipeline(commands, raising=True))
+
     def send(self, commands: Sequence[Command]) -> None:
         """The first half of a pipeline. Whoever calls it has to call receive() with the same commands, once."""
         self.sent += len(commands)
@@ -386,7 +390,7 @@ def _answer(text: str, address: Address, command: Command) -> errors.EngineError
         return errors.Gone("The key holds another type by now.", way_out="Open it again.")
     if "no such key" in lower:
         return errors.Gone("The key is gone.")
-    if text.startswith(("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
+    if text.partition(" ")[0] in ("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"):
         return errors.Busy(text)
     return errors.CommandFailed(f"{name or 'The server'}: {text}")
 
