@@ -17,9 +17,10 @@ OPTIONS = frozenset(
     b" USER SKIPME YES NO ASYNC SYNC RESET STREAMS GROUP JUSTID SCHEDULE ABORT LEFT RIGHT BEFORE AFTER FORCE TIMEOUT".split()
 )
 WHOLE = frozenset(
-    b"SCAN CLIENT SLOWLOG LATENCY MEMORY BGSAVE PSYNC REPLCONF INFO SELECT ROLE DBSIZE TIME WAIT LASTSAVE".split()
+    b"SCAN CLIENT SLOWLOG LATENCY BGSAVE PSYNC REPLCONF INFO SELECT ROLE DBSIZE TIME WAIT LASTSAVE".split()
 )
 MANY_KEYS = frozenset(b"UNLINK DEL EXISTS TOUCH WATCH MGET".split())
+ABOUT_A_KEY = frozenset(b"MEMORY OBJECT XINFO".split())  # the key comes after a subcommand
 MASKED_SETTINGS = (b"pass", b"auth", b"user", b"secret", b"key")
 
 
@@ -42,6 +43,8 @@ def shape(command: Command) -> str:
         return " ".join(["SCAN <cursor>", *map(_name, words[2:])])
     if verb in MANY_KEYS:
         return f"{verb.decode()} <key>{' …' if len(words) > 2 else ''}"
+    if verb in ABOUT_A_KEY and len(words) > 2:
+        return " ".join([verb.decode(), _name(words[1]), "<key>", *map(_option, words[3:])])
     if len(words) > 1 and verb not in WHOLE and verb not in SPECIAL:
         return " ".join([verb.decode("ascii", "replace"), "<key>", *map(_option, words[2:])])
     return shown(command)
@@ -90,4 +93,5 @@ SPECIAL: dict[bytes, Callable[[Sequence[bytes]], list[str]]] = {
     b"XDEL": lambda words: list(map(_name, words)),
     b"LREM": lambda words: [*map(_name, words[:2]), *map(_masked, words[2:])],
     b"OBJECT": lambda words: list(map(_name, words)),
+    b"MEMORY": lambda words: list(map(_name, words)),
 }

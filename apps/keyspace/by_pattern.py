@@ -62,7 +62,7 @@ def takes(seen: Passed, *, key_us: tuple[float, float], budget_ratio: float) -> 
         (seen.keys_count * scan_us + seen.counted.matched_count * each_us) / 1e6 / budget_ratio
         for scan_us, each_us in zip(SCAN_US, key_us, strict=True)
     )
-    return between(round(low, 1), round(max(high, 1.0), 1), "s")
+    return between(max(round(low), 1), max(round(high), 2), "s")
 
 
 def checks(target: Target, plan: Plan, *, db: int) -> list[Check]:

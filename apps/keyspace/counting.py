@@ -198,7 +198,7 @@ def facts_of(described: Described, counted: Counted) -> tuple[Fact, ...]:
     drawn = described.drawn
     types = Counter(each.key_type for each in drawn)
     what = ", ".join(
-        f"{key_type} {described.share([d.key_type == key_type for d in drawn])}" for key_type, _ in types.most_common(6)
+        f"{described.share([d.key_type == key_type for d in drawn])} {key_type}" for key_type, _ in types.most_common(6)
     )
     facts = [
         Fact(label="What they are", words=say(what or "unknown")),

@@ -32,6 +32,9 @@ class RefField(forms.CharField):
 class BytesField(forms.CharField):
     """Bytes that somebody types, as text."""
 
+    def prepare_value(self, value: Any) -> Any:
+        return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
     def clean(self, value: Any) -> bytes:
         return str(super().clean(value)).encode("utf-8", "surrogatepass")
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from apps.accounts.models import Operator
+from apps.engine.connections.redis import redis_node
 from apps.engine.contracts.action import Refused
 from apps.engine.contracts.archive import Record
 from apps.engine.target import Target
 from apps.keyspace.changes import Deleting
-from apps.operations import execution
+from apps.operations import execution, locks, planning
 from apps.operations.archives import originals_of
 from apps.operations.models import Plan, Run, StoredArchive
-from apps.operations.planning import content_of
-from tests.operations.door import Door, OpenDoor, outcome_of
+from apps.operations.planning import content_of, digest_of
+from apps.operations.stored import to_json
+from tests.operations.door import Door, OpenDoor, outcome_of, register_redis
 from tests.operations.scenario import Scenario
 from tests.real_servers import RedisServer
 
@@ -29,7 +34,7 @@ FULL = {"pace": "full"}
 
 def furnish(server: RedisServer, count: int = 500) -> None:
     """Keys of every type that match cart:tmp:*, and others that look like them."""
-    pipe = server.client.pipeline(transaction=False)
+    pipe: Any = server.client.pipeline(transaction=False)
     for n in range(count):
         pipe.execute_command("SET", b"cart:tmp:s%d" % n, b"v%d" % n)
         if n % 5 == 0:
@@ -234,9 +239,9 @@ def test_an_archive_that_is_full_stops_the_run_and_what_went_is_kept(
     redis_clean: RedisServer, alice: Operator, door: OpenDoor, settings: Any
 ) -> None:
     settings.ARCHIVE_CAP_BYTES = 60_000
-    pipe = redis_clean.client.pipeline(transaction=False)
+    pipe: Any = redis_clean.client.pipeline(transaction=False)
     for n in range(300):
-        pipe.execute_command("SET", f"cart:tmp:{n}", __import__("os").urandom(400))
+        pipe.execute_command("SET", f"cart:tmp:{n}", os.urandom(400))
     pipe.execute()
     before, at = values(redis_clean), door(alice)
     run = at.does(ACTION, pattern=b"cart:tmp:*", **FULL)
@@ -255,7 +260,9 @@ def writing(server: RedisServer, write: Any) -> Iterator[None]:
     over = threading.Event()
 
     def work() -> None:
-        with server.client.client() as other:
+        other: Any
+        client: Any = server.client
+        with client.client() as other:
             n = 0
             while not over.is_set():
                 write(other, n)
@@ -317,11 +324,6 @@ def test_a_server_that_was_restarted_since_the_plan_is_left_alone(
     at = door(alice)
     plan = at.plans(ACTION, pattern=b"cart:tmp:*", **FULL)
     said = content_of(plan)
-    from dataclasses import replace
-
-    from apps.operations.planning import digest_of
-    from apps.operations.stored import to_json
-
     plan.content = to_json(replace(said, observed=dict.fromkeys(said.observed, "another life")))
     plan.digest = digest_of(plan, at.server)
     plan.save()
@@ -356,8 +358,6 @@ def test_it_stops_after_the_present_page_and_says_how_far_it_was(
 
 def _beat_now(run: Run) -> None:
     """Wait for the heartbeat that carries the wish to stop, instead of a second."""
-    import time
-
     time.sleep(1.3)
 
 
@@ -369,8 +369,6 @@ def test_two_runs_on_one_server_go_one_after_the_other(
     first = at.submits(at.plans(ACTION, pattern=b"cart:tmp:*", **FULL))
     second = at.submits(at.plans(ACTION, pattern=b"cart:user:*", **FULL))
     claimed = execution._claimed(first.pk)
-    from apps.operations import locks
-
     assert claimed is not None and locks.take(claimed)
     second = at.carries_out(second)
     assert second.state == "queued" and f"run {first.pk}" in second.note
@@ -382,7 +380,7 @@ def test_two_runs_on_one_server_go_one_after_the_other(
 
 
 def test_a_long_count_goes_on_in_the_background(redis_clean: RedisServer, alice: Operator, door: OpenDoor) -> None:
-    pipe = redis_clean.client.pipeline(transaction=False)
+    pipe: Any = redis_clean.client.pipeline(transaction=False)
     for n in range(60_000):
         pipe.execute_command("SET", b"cart:tmp:%d" % n if n % 3 == 0 else b"other:%d" % n, b"x")
         if n % 10_000 == 0:
@@ -394,8 +392,6 @@ def test_a_long_count_goes_on_in_the_background(redis_clean: RedisServer, alice:
     Plan.objects.filter(pk=plan.pk).update(server=at.server)
     at.server.load_budget_ratio = 1.0
     at.server.save()
-    from apps.operations import planning
-
     planning.plan_in_background(plan.pk)
     plan.refresh_from_db()
     assert plan.state == "ready" and content_of(plan).most_count == 20_000
@@ -412,16 +408,12 @@ def test_what_a_dead_try_kept_and_never_settled_is_asked_of_the_server(
     redis_clean.command("SET", "there", "1")
     at = door(alice)
     records = [Record(name=b"there", content=b""), Record(name=b"gone", content=b"")]
-    from apps.engine.connections.redis import redis_node
-
     target: Target = at.server.target()
     with redis_node(target) as node:
         assert change.is_changed(node, records) == [1]
 
 
 def test_on_every_version_at_hand(each_redis: RedisServer, alice: Operator, door: OpenDoor) -> None:
-    from tests.operations.door import register_redis
-
     furnish(each_redis, 100)
     before = values(each_redis)
     at: Door = door(alice, server=register_redis(each_redis, key="other"))

@@ -28,7 +28,7 @@ def _prepare(server: RedisServer) -> dict[str, Any]:
 
 def _changed(server: RedisServer) -> bool:
     new = server.command("GET", "greeting") == "canary-new ☃".encode()
-    return new and server.command("PTTL", "greeting") > 800_000 and server.command("GET", "other") == b"stays"
+    return bool(new) and server.command("PTTL", "greeting") > 800_000 and server.command("GET", "other") == b"stays"
 
 
 SCENARIO = Scenario(prepare=_prepare, changed=_changed, secrets=("canary-old", "canary-new"))
