@@ -19,6 +19,7 @@ from apps.engine.target import Target
 
 SMALLEST_PAGE = 10
 LARGEST_PAGE = 200
+LARGEST_PAGE_AT_FULL_SPEED = 500
 COMFORT_S = 0.001
 LIMIT_S = 0.005
 STRAINED_FOR_S = 30.0
@@ -42,6 +43,7 @@ class Pace:
 
     budget_ratio: float
     largest: int = LARGEST_PAGE
+    comfort_s: float = COMFORT_S
     page_size: int = SMALLEST_PAGE * 5
     felt: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     slowed: bool = False
@@ -55,9 +57,9 @@ class Pace:
         """
         self.felt.append(felt_s)
         small = self.page_size <= SMALLEST_PAGE
-        if felt_s > COMFORT_S:
+        if felt_s > self.comfort_s:
             self.page_size = max(SMALLEST_PAGE, self.page_size // 2)
-        elif felt_s < COMFORT_S / 2:
+        elif felt_s < self.comfort_s / 2:
             self.page_size = min(self.largest, self.page_size + max(1, self.page_size // 4))
         self.slowed = felt_s > LIMIT_S
         self._note_strain(small and self.slowed, now)
@@ -78,6 +80,11 @@ class Pace:
         if self.budget_ratio >= 1:
             return 0.0
         return float(min(LONGEST_REST_S, busy_s * (1 / max(self.budget_ratio, 0.001) - 1)))
+
+    def at_full_speed(self) -> None:
+        """No rests, and pages that others may feel: up to the limit, not only to comfort."""
+        self.budget_ratio, self.comfort_s = 1.0, LIMIT_S
+        self.largest = self.page_size = LARGEST_PAGE_AT_FULL_SPEED
 
     @property
     def p99_s(self) -> float | None:

@@ -11,6 +11,7 @@ from apps.engine import text
 from apps.engine.connections.redis import Argument, Command
 
 MOST_NAME_BYTES = 200
+MOST_WORDS = 80  # an ACL rule of 64 words is shown whole
 # Words that say how, never what.
 OPTIONS = frozenset(
     b"MATCH COUNT TYPE SAMPLES EX PX EXAT PXAT NX XX GT LT GET KEEPTTL ABSTTL REPLACE MAXLEN MINID LIMIT WITHSCORES REV ID ADDR"
@@ -26,18 +27,18 @@ MASKED_SETTINGS = (b"pass", b"auth", b"user", b"secret", b"key")
 
 def shown(command: Command) -> str:
     """One command, on one line. Cost: microseconds; names are cut at 200 bytes."""
-    words = [_bytes(word) for word in command]
+    words = [_bytes(word) for word in command[:MOST_WORDS]]
     verb = words[0].upper()
     if verb in WHOLE or len(words) == 1:
         return " ".join(map(_name, words))
     if verb in MANY_KEYS:
-        return " ".join(_name(word) for word in words[:6]) + (f" … {len(words) - 1} keys" if len(words) > 6 else "")
+        return " ".join(_name(word) for word in words[:6]) + (f" … {len(command) - 1} keys" if len(command) > 6 else "")
     return " ".join([verb.decode("ascii", "replace"), *SPECIAL.get(verb, _key_and_options)(words[1:])])
 
 
 def shape(command: Command) -> str:
     """What many commands have in common: `DUMP <key>`, `UNLINK <key> …`, `SCAN <cursor> MATCH cart:* COUNT 200`."""
-    words = [_bytes(word) for word in command]
+    words = [_bytes(word) for word in command[:MOST_WORDS]]
     verb = words[0].upper()
     if verb == b"SCAN" and len(words) > 1:
         return " ".join(["SCAN <cursor>", *map(_name, words[2:])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apps.engine.contracts.action import Planning
+from apps.engine.contracts.action import Planning, Progress
 from apps.engine.contracts.plan import Amount, Check, Plan, Sentence, between, say
 from apps.engine.target import Target
 from apps.engine.text import plain
@@ -47,6 +47,14 @@ def budget_of(target: Target, pace: str) -> float:
     if pace == FULL:
         return 1.0
     return float(Server.objects.filter(key=target.id).values_list("load_budget_ratio", flat=True).first() or 0.05)
+
+
+def set_pace(progress: Progress, target: Target, pace: str) -> None:
+    """What the operator chose, for a run."""
+    if pace == FULL:
+        progress.pacer.pace.at_full_speed()
+    else:
+        progress.pacer.pace.budget_ratio = budget_of(target, pace)
 
 
 def passed(target: Target, chosen: Selection, *, pace: str, planning: Planning) -> Passed:

@@ -91,7 +91,7 @@ class DeletePattern(Action[Params]):
         return by_pattern.checks(target, plan, db=params.db)
 
     def run(self, target: Target, params: Params, *, plan: Plan, progress: Progress) -> Outcome:
-        progress.pacer.pace.budget_ratio = budget_of(target, params.pace)
+        by_pattern.set_pace(progress, target, params.pace)
         change = Deleting(keeps=params.archive, place=str(params.db), large=params.large)
         return Sweep(target, _selection(params), change, progress, plan.most_count or 0).walk()
 

@@ -116,7 +116,7 @@ class SetTtl(Action[Params]):
         return by_pattern.checks(target, plan, db=params.db)
 
     def run(self, target: Target, params: Params, *, plan: Plan, progress: Progress) -> Outcome:
-        progress.pacer.pace.budget_ratio = budget_of(target, params.pace)
+        by_pattern.set_pace(progress, target, params.pace)
         change = Expiring(
             keeps=True,
             place=str(params.db),
