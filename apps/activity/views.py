@@ -11,6 +11,7 @@ from apps.activity import words
 from apps.activity.reads.clients import MOST_CLIENTS_SHOWN, Client, ClientOrder, channels, clients, grouped, ordered
 from apps.activity.reads.sessions import Activity, Session
 from apps.activity.reads.sessions import activity as read_activity
+from apps.activity.shown import shown_clients, shown_groups
 from apps.engine.target import Target
 from apps.servers.access import server_page
 from apps.servers.fragments import part
@@ -72,9 +73,9 @@ def _clients(request: HttpRequest, server: Server, seen: Look, target: Callable[
         "look": seen,
         "panel": panel,
         "heading": words.clients_heading(panel.value) if panel.value else "Clients cannot be told",
-        "clients": ordered(found, order),
+        "clients": shown_clients(ordered(found, order)),
         "most_shown": MOST_CLIENTS_SHOWN,
-        "groups": groups[:GROUPS_SHOWN],
+        "groups": shown_groups(groups[:GROUPS_SHOWN]),
         "groups_count": len(groups),
         "order": order.value,
         "orders": [(each.value, title) for each, title in ORDER_TITLES.items()],
