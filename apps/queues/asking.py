@@ -46,6 +46,16 @@ def in_step(node: RedisNode, *lines: Line[Any]) -> None:
             line.take(replies)
 
 
+def beside(*askings: Asking[Any]) -> Asking[list[Any]]:
+    """Several lines as one line, whose results come in their order. Errors: those of the lines."""
+    lines = [Line(asking) for asking in askings]
+    while going := [line for line in lines if line.commands]:
+        replies = iter((yield [command for line in going for command in line.commands]))
+        for line in going:
+            line.take(replies)
+    return [line.result for line in lines]
+
+
 def asked(node: RedisNode, asking: Asking[Result]) -> Result:
     """One line alone."""
     line = Line(asking)

@@ -15,8 +15,10 @@ from apps.engine.contracts.adapter import AnyAdapter, Failures, Job, Marks, Page
 from apps.engine.errors import EngineError, Gone, NotPermitted, TimedOut
 from apps.engine.target import Kind, Target
 from apps.queues import reads
+from apps.queues.asking import Asking, Line, in_step
 from apps.queues.catalogue import adapter_for, catalogue
 from apps.queues.census import CENSUS
+from apps.queues.stepping import SteppingAdapter
 from apps.queues.verdicts import Judged, judged
 from apps.queues.watermarks import WATERMARKS
 
@@ -160,16 +162,40 @@ def _read_postgres(gathering: _Gathering) -> None:
 
 
 def _read_database(gathering: _Gathering, node: Any, database: str, marks: Marks) -> None:
-    for adapter in catalogue().values():
-        if adapter.kind != gathering.target.kind:
-            continue
-        try:
-            for found in adapter.detect(node, database=database, marks=marks):
-                queues = adapter.queues(node, found)
-                gathering.queues += [_judged(gathering.target, each) for each in adapter.snapshots(node, queues)]
-        except EngineError as error:
-            _raise_if_lost(error)
-            gathering.problems.append(Problem(what=f"{adapter.title} in database {database or 'default'}", error=error))
+    """Frameworks whose questions are lines share their round trips; a refusal costs the framework that met it, and no other."""
+    mine = [adapter for adapter in catalogue().values() if adapter.kind == gathering.target.kind]
+    for adapter in mine:
+        if not isinstance(adapter, SteppingAdapter):
+            _read_alone(gathering, adapter, node, database, marks)
+    stepping = [adapter for adapter in mine if isinstance(adapter, SteppingAdapter)]
+    if stepping:
+        now = reads.now_at(node)
+        in_step(node, *(Line(_reading(gathering, each, database, marks, now)) for each in stepping))
+
+
+def _read_alone(gathering: _Gathering, adapter: AnyAdapter, node: Any, database: str, marks: Marks) -> None:
+    try:
+        for found in adapter.detect(node, database=database, marks=marks):
+            queues = adapter.queues(node, found)
+            gathering.queues += [_judged(gathering.target, each) for each in adapter.snapshots(node, queues)]
+    except EngineError as error:
+        _raise_if_lost(error)
+        gathering.problems.append(_problem(adapter, database, error))
+
+
+def _reading(gathering: _Gathering, adapter: SteppingAdapter, database: str, marks: Marks, now: float) -> Asking[None]:
+    """The same as a line. A lost connection is met by who sends it, outside of every line."""
+    try:
+        for found in (yield from adapter.finding(database=database, marks=marks)):
+            queues = yield from adapter.naming(found)
+            snapshots = yield from adapter.counting(queues, now=now)
+            gathering.queues += [_judged(gathering.target, each) for each in snapshots]
+    except EngineError as error:
+        gathering.problems.append(_problem(adapter, database, error))
+
+
+def _problem(adapter: AnyAdapter, database: str, error: EngineError) -> Problem:
+    return Problem(what=f"{adapter.title} in database {database or 'default'}", error=error)
 
 
 def _raise_if_lost(error: EngineError) -> None:

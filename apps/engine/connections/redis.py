@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
+import hiredis
 import redis.exceptions
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
@@ -64,9 +65,9 @@ class RedisNode:
         if not commands:
             return []
         self.sent += len(commands)
-        packed = self._connection.pack_commands([tuple(command) for command in commands])
+        packed = b"".join([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
         try:
-            self._connection.send_packed_command(packed, check_health=False)
+            self._connection.send_packed_command([packed], check_health=False)
             replies = [self._one(command) for command in commands]
         except (
             redis.exceptions.ConnectionError,
