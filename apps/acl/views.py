@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
@@ -47,6 +47,7 @@ class UserRow:
     short: Sentence
     client_count: int | None
     is_me: bool
+    is_picked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,12 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
     listed = read_panel(lambda: acl.users(target, address=address))
     rows = _user_rows(listed.value) if listed.value else ()
     name = _asked_user(request, rows)
+    rows = tuple(replace(row, is_picked=True) if row.user.name == name else row for row in rows)
     context: dict[str, Any] = {
         "server": server,
         "addresses": addresses,
         "address": address,
+        "node": str(address) if len(addresses) > 1 else "",
         "listed": listed,
         "rows": rows,
         "denied": _unless_unreachable(listed, lambda: acl.denials(target, address=address)),
@@ -95,16 +98,18 @@ def _asked_user(request: HttpRequest, rows: tuple[UserRow, ...]) -> bytes | None
 
 
 def _user_rows(listed: acl.Users) -> tuple[UserRow, ...]:
-    return tuple(
-        UserRow(
-            user=user,
-            signal=trouble(user)[0],
-            reason=trouble(user)[1],
-            short=in_short(user),
-            client_count=listed.clients_of(user),
-            is_me=user.name == listed.me,
-        )
-        for user in listed.users
+    return tuple(_user_row(listed, user) for user in listed.users)
+
+
+def _user_row(listed: acl.Users, user: User) -> UserRow:
+    signal, reason = trouble(user)
+    return UserRow(
+        user=user,
+        signal=signal,
+        reason=reason,
+        short=in_short(user),
+        client_count=listed.clients_of(user),
+        is_me=user.name == listed.me,
     )
 
 
