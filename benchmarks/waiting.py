@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from apps.engine.connections import postgres, redis
+from benchmarks.replay import Trip, trip_of
 
 PLACES: tuple[tuple[Any, str], ...] = (
     (redis.RedisNode, "pipeline"),
@@ -22,7 +23,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
 class Waiting:
     """`waited_s` is the time in which at least one question was open, so that servers asked side by side count once.
 
-    Sending, parsing and the driver's own work are in it; what the console makes of an answer is not.
+    Sending, parsing and the driver's own work are in it; what the console makes of an answer is not. `trips` are the questions.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Waiting:
     def reset(self) -> None:
         self.waited_s = 0.0
         self.trips_count = 0
+        self.trips: list[Trip] = []
 
     def _begin(self) -> None:
         with self._lock:
@@ -52,6 +54,8 @@ class Waiting:
         @wraps(question)
         def timed(*args: Any, **more: Any) -> Any:
             self._begin()
+            if trip := trip_of(args[0], args[1:]):
+                self.trips.append(trip)
             try:
                 return question(*args, **more)
             finally:

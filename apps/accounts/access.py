@@ -100,8 +100,8 @@ def roles_at(operator: Operator, place: Place | None) -> frozenset[Role]:
     """The roles an operator holds at a place; without a place, those that hold everywhere (scope all)."""
     held = assignments(operator)
     if place is None:
-        return frozenset(Role(a.role) for a in held if a.scope_kind == ScopeKind.ALL)
-    return frozenset(Role(a.role) for a in held if covers(a, place))
+        return frozenset([Role(a.role) for a in held if a.scope_kind == ScopeKind.ALL])
+    return frozenset([Role(a.role) for a in held if covers(a, place)])
 
 
 def decide(operator: Operator, permission: str, place: Place | None = None) -> Decision:
