@@ -65,8 +65,12 @@ class _Gathering:
         self.keys_count = self.looked_count = self.sent_count = 0
 
     @property
+    def until_s(self) -> float:
+        return self.begun + SERVER_S
+
+    @property
     def over(self) -> bool:
-        return time.monotonic() - self.begun > SERVER_S
+        return time.monotonic() > self.until_s
 
     def reading(self, error: EngineError | None = None) -> Reading:
         return Reading(
@@ -86,8 +90,8 @@ def read_fleet(targets: Sequence[Target]) -> list[Reading]:
 
     Cost: that of `read_server` each, 8 servers at once, about 7 s in all at most. Errors: none; they are in the readings.
     """
-    if not targets:
-        return []
+    if len(targets) <= 1:  # nothing to do at the same time: no thread
+        return [read_server(target) for target in targets]
     pool = ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(targets)), thread_name_prefix="queues")
     futures = [pool.submit(read_server, target) for target in targets]
     wait(futures, timeout=SERVER_S + 1)
@@ -105,7 +109,7 @@ def read_server(target: Target) -> Reading:
     """Shape: all queues of one server, worst first. Units: see Snapshot.
 
     Cost: a Redis: INFO, and for each database the looks of `census` and the adapters, see each; a PostgreSQL: the catalogue
-    and one capped count a table, of the registered database. Ends after about 6 s. Errors: none; they are in the reading.
+    and one capped count a table, of the registered database. Asks nothing more after 6 s. Errors: none; they are in the reading.
     """
     gathering = _Gathering(target)
     try:
@@ -170,7 +174,8 @@ def _read_database(gathering: _Gathering, node: Any, database: str, marks: Marks
     stepping = [adapter for adapter in mine if isinstance(adapter, SteppingAdapter)]
     if stepping:
         now = reads.now_at(node)
-        in_step(node, *(Line(_reading(gathering, each, database, marks, now)) for each in stepping))
+        lines = [Line(_reading(gathering, each, database, marks, now)) for each in stepping]
+        in_step(node, *lines, until_s=gathering.until_s)
 
 
 def _read_alone(gathering: _Gathering, adapter: AnyAdapter, node: Any, database: str, marks: Marks) -> None:

@@ -67,6 +67,15 @@ def test_a_server_comes_with_its_credentials_and_asks_no_more(one: Server, djang
     assert Server.objects.to_ask("nobody") is None
 
 
+def test_all_servers_come_with_their_credentials_by_name(one: Server, django_assert_num_queries: Any) -> None:
+    Server.objects.create(key="a-first", kind="redis", environment="dev", addresses=[{"host": "127.0.0.1", "port": 1}])
+    with django_assert_num_queries(2):
+        found = Server.objects.all_to_ask()
+        held = {server.key: [c.username for c in server.credentials.all()] for server in found}
+    assert [server.key for server in found] == ["a-first", "orders-cache"]
+    assert held == {"a-first": [], "orders-cache": ["looker"]}
+
+
 def test_what_ended_or_was_taken_back_is_not_held(alice: Operator) -> None:
     now = timezone.now()
     grant(alice, Role.ADMIN).delete()

@@ -74,5 +74,5 @@ def test_a_piece_escapes_what_is_not_safe_and_never_mixes_the_two_up() -> None:
 
 
 def test_a_piece_knows_nothing_of_who_is_signed_in() -> None:
-    assert "csrfmiddlewaretoken" not in kept("shell/buttons.html", signed_in=True)
+    assert "csrfmiddlewaretoken" not in kept("shell/keys.html")
     assert _drawn.cache_parameters()["maxsize"]

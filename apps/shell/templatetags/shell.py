@@ -52,18 +52,20 @@ def _shape(signal: str) -> SafeString:
     return format_html('<svg aria-hidden="true"><use href="{}#{}"/></svg>', static("signals.svg"), signal)
 
 
-def _forget_addresses(*, setting: str, **_: Any) -> None:
-    """The sprites have other addresses when the static files do."""
+def _forget(*, setting: str, **_: Any) -> None:
+    """The sprites have other addresses when the static files do, and plates follow the environments."""
+    plate.cache_clear()
     if setting in ("STORAGES", "STATIC_URL", "STATIC_ROOT"):
         icon.cache_clear()
         _opened.cache_clear()
         _shape.cache_clear()
 
 
-setting_changed.connect(_forget_addresses)
+setting_changed.connect(_forget)
 
 
 @register.simple_tag
+@lru_cache(maxsize=64, typed=True)
 def plate(environment: str) -> SafeString:
     """The environment as a plate. An environment of one's own looks like the one whose policy it has."""
     return format_html('<span class="plate plate-{}">{}</span>', policy_of(environment), environment.upper())
@@ -194,8 +196,26 @@ def utc(at: datetime | None) -> str:
 def top_clock() -> SafeString:
     """The console's own clock, which the page's script moves on."""
     now = timezone.now().astimezone(UTC)
-    words = '<time class="sb-clock" data-clock datetime="{}" title="{}">{} UTC</time>'
-    return format_html(words, now.isoformat(timespec="seconds"), utc(now), f"{now:%H:%M:%S}")
+    day, time = f"{now:%-d %b %Y,%H:%M:%S}".split(",")
+    moment = now.isoformat(timespec="seconds")
+    return SafeString(
+        f'<time class="sb-clock" data-clock datetime="{moment}" title="{day} {time} UTC">{time} UTC</time>'
+    )
+
+
+@register.simple_tag
+def facts(state: Any) -> SafeString:
+    """{% facts server_state %}: what the bar says of a server beside its name, from the last sample."""
+    redis = state.server.is_redis
+    load = [] if state.load_per_s is None else [("Load", "", rate(state.load_per_s, "ops/s" if redis else "tx/s"))]
+    told = [
+        ("Memory" if redis else "Data", "", used_of(state.used_bytes, state.room_bytes, redis)),
+        *load,
+        ("Clients" if redis else "Connections", "", count(state.figures.get("clients_count"))),
+        ("Round trip", ' title="The console\'s own question and answer"', duration(state.figures.get("latency_s"))),
+    ]
+    said = "".join([f"<span{title}>{word} <b>{figure}</b></span>" for word, title, figure in told])
+    return SafeString(f"{said}<span>{'last known, ' if state.stale else 'sampled '}{ago(state.figures_at)}</span>")
 
 
 @register.filter
@@ -242,7 +262,7 @@ def ref(raw: bytes | str) -> str:
 def bar(ratio: Figure, kind: str = "", mark: float | None = None, classes: str = "") -> SafeString:
     """A share as a bar: kind "" warn crit ok accent s1..s6; mark is a threshold. Widths are SVG attributes."""
     if ratio is None or ratio == "":
-        return format_html("")
+        return SafeString("")
     width = f"{min(max(ratio, 0), 1) * 100:.1f}%"
     return _drawn(width, units.share(ratio), f"fill-{kind}" if kind else "fill", mark, classes)
 
