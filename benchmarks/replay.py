@@ -65,7 +65,7 @@ class Drivers:
 def _piped(driver: redis.Redis, commands: Sequence[Sequence[Any]]) -> list[Any]:
     pipeline = driver.pipeline(transaction=False)
     for command in commands:
-        pipeline.execute_command(*command)
+        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
     answers: list[Any] = pipeline.execute(raise_on_error=False)
     return answers
 

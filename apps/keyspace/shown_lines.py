@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.http import QueryDict
@@ -17,10 +17,21 @@ from apps.shell.templatetags.shell import bytes_iec, count, duration, name
 # What belongs to the key that was open before.
 OF_ONE_KEY = ("at", "order", "field", "name", "read", "show")
 
+NOTHING = SafeString("")
+ENDLESS = SafeString('<span class="none" title="It does not expire.">–</span>')
+REFUSED = SafeString(
+    '<span class="why-unknown" title="The account of the console lacks a right; the exact rule is above.">not permitted</span>'
+)
+UNASKED = SafeString('<span class="why-unknown" title="Not asked for: only 200 keys a page are.">unknown</span>')
+GONE = SafeString('<span class="ink-3" title="It was removed or it expired since it was found.">gone meanwhile</span>')
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLine:
-    """A folder or a key. `href` opens it, or closes an open folder; empty for a name that does not fit into an address."""
+    """A folder or a key. `href` opens it, or closes an open folder; empty for a name that does not fit into an address.
+
+    `instead` says why there are no figures of a key; empty where there are.
+    """
 
     name: SafeString
     level: int
@@ -30,7 +41,8 @@ class ShownLine:
     is_picked: bool
     length_count: int
     found: SafeString
-    row: KeyRow | None
+    instead: SafeString
+    key_type: SafeString
     memory: SafeString
     ttl: SafeString
 
@@ -53,10 +65,25 @@ def _shown(entry: ListLine, link: str, picked: bytes | None) -> ShownLine:
         is_picked=line.name == picked,
         length_count=len(line.name),
         found=count(line.found_count),
-        row=row,
-        memory=bytes_iec(row.memory_bytes) if row else SafeString(""),
-        ttl=duration(row.ttl_s) if row and row.ttl_s is not None else SafeString(""),
+        instead=NOTHING if line.is_folder else _instead(row),
+        key_type=_told(row, "type", _key_type),
+        memory=_told(row, "memory", lambda row: bytes_iec(row.memory_bytes)),
+        ttl=_told(row, "ttl", lambda row: ENDLESS if row.ttl_s is None else duration(row.ttl_s)),
     )
+
+
+def _instead(row: KeyRow | None) -> SafeString:
+    return UNASKED if row is None else GONE if row.gone else NOTHING
+
+
+def _told(row: KeyRow | None, column: str, figure: Callable[[KeyRow], SafeString]) -> SafeString:
+    if row is None:
+        return NOTHING
+    return REFUSED if column in row.refused else figure(row)
+
+
+def _key_type(row: KeyRow) -> SafeString:
+    return SafeString(f'<span class="type">{html.escape(row.key_type)}</span>')
 
 
 def _link(query: QueryDict, last: str, *, without: Sequence[str] = ()) -> str:

@@ -42,33 +42,46 @@ class _Folder:
 
 
 def tree(names: Sequence[bytes], *, opened: bytes = b"") -> Tree:
-    """Folders first, then keys, each by name. A folder is open on the way to `opened`, when it is the only line of its
-    folder, and when all that was found is short."""
-    found = _Found(names)
-    every = len(names) <= OPEN_ALL_UP_TO
-    lines: list[Line] = []
-    more_count = 0
-    for few, count in _lines(found.grown(), found, opened, 0, every=every):
-        room = MOST_LINES - len(lines)
-        lines += few[:room]
-        more_count += max(0, count - room)
-    return Tree(lines=tuple(lines), more_count=more_count)
+    """The lines of all these names."""
+    grown = Growing()
+    grown.take(names)
+    return grown.tree(opened=opened)
 
 
-class _Found:
-    """Names with their paths: b"a:b:c" stands in b"a:b:"; a separator at the very end makes no folder of its own.
+class Growing:
+    """A tree that takes names as they are found. b"a:b:c" stands in b"a:b:"; a separator at the very end makes no folder.
 
     Thousands of names stand in a few folders, and nearly all folders are closed. So paths are counted first, and names are
     picked out for the folders that are open.
     """
 
-    def __init__(self, names: Sequence[bytes]) -> None:
-        self._names = names
-        self._paths = [name[: name.rfind(SEPARATOR, 0, -1) + 1] for name in names]
+    def __init__(self) -> None:
+        self._names: list[bytes] = []
+        self._paths: list[bytes] = []
+        self._counts: Counter[bytes] = Counter()
 
-    def grown(self) -> _Folder:
+    def take(self, names: Sequence[bytes]) -> None:
+        """More names, none of them taken before."""
+        paths = [name[: name.rfind(SEPARATOR, 0, -1) + 1] for name in names]
+        self._names += names
+        self._paths += paths
+        self._counts.update(paths)
+
+    def tree(self, *, opened: bytes = b"") -> Tree:
+        """Folders first, then keys, each by name. A folder is open on the way to `opened`, when it is the only line of its
+        folder, and when all that was found is short."""
+        every = len(self._names) <= OPEN_ALL_UP_TO
+        lines: list[Line] = []
+        more_count = 0
+        for few, count in _lines(self._folders(), self, opened, 0, every=every):
+            room = MOST_LINES - len(lines)
+            lines += few[:room]
+            more_count += max(0, count - room)
+        return Tree(lines=tuple(lines), more_count=more_count)
+
+    def _folders(self) -> _Folder:
         root = _Folder(b"", found_count=len(self._names))
-        for path, count in Counter(self._paths).items():
+        for path, count in self._counts.items():
             folder = root
             for prefix in _prefixes(path):
                 if prefix not in folder.folders:
@@ -81,8 +94,12 @@ class _Found:
 
     def beside(self, folder: _Folder) -> list[bytes]:
         """The names that stand right in a folder, in order."""
+        every = zip(self._names, self._paths, strict=True)
+        if len(folder.paths) == 1:  # nearly always
+            (only,) = folder.paths
+            return sorted([name for name, path in every if path == only])
         wanted = set(folder.paths)
-        return sorted([name for name, path in zip(self._names, self._paths, strict=True) if path in wanted])
+        return sorted([name for name, path in every if path in wanted])
 
 
 def _prefixes(path: bytes) -> Iterator[bytes]:
@@ -96,7 +113,7 @@ def _prefixes(path: bytes) -> Iterator[bytes]:
 
 
 def _lines(
-    folder: _Folder, found: _Found, opened: bytes, level: int, *, every: bool
+    folder: _Folder, found: Growing, opened: bytes, level: int, *, every: bool
 ) -> Iterator[tuple[list[Line], int]]:
     """A few lines at a time, and how many they are in all: a folder, or the names beside each other, a page of them at most."""
     alone = len(folder.folders) == 1 and not folder.beside_count

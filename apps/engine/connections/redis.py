@@ -23,12 +23,13 @@ from redis.retry import Retry
 
 from apps.engine import errors
 from apps.engine.connections.addresses import IP, resolve
+from apps.engine.connections.command_names import Argument, Command, rule_of, shown
 from apps.engine.connections.idle import IdleConnections
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
-Argument: TypeAlias = bytes | str | int | float
-Command: TypeAlias = Sequence[Argument]
+__all__ = ["Argument", "Command", "RedisNode", "Reply", "forget_connections", "redis_node", "rule_of"]
+
 # What RESP2 can carry: bytes, int, None, or a list of these.
 Reply: TypeAlias = Any
 
@@ -45,6 +46,7 @@ class RedisNode:
         self._connection = connection
         self.address = address
         self.sent = 0
+        self._owed: Sequence[Command] = ()
 
     @property
     def tls_version(self) -> str:
@@ -64,11 +66,37 @@ class RedisNode:
         """
         if not commands:
             return []
+        self.send(commands)
+        return self.receive(raising=raising)
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Put commands on their way. Until `receive` the server works on them, and whoever asked on something else."""
+        self._owed = commands
         self.sent += len(commands)
         packed = b"".join([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
-        try:
+        with self._in_words():
             self._connection.send_packed_command([packed], check_health=False)
-            replies = [self._one(command) for command in commands]
+
+    def receive(self, *, raising: bool = False) -> list[Reply | errors.EngineError]:
+        """The replies to what was sent, as `pipeline` gives them."""
+        with self._in_words():
+            replies = [self._one(command) for command in self._owed]
+        self._owed = ()
+        if raising and isinstance(
+            first := next((r for r in replies if isinstance(r, errors.EngineError)), None), Exception
+        ):
+            raise first
+        return replies
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether replies are still to come: the next who asked over this connection would take them for theirs."""
+        return bool(self._owed)
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
         except (
             redis.exceptions.ConnectionError,
             redis.exceptions.TimeoutError,
@@ -77,11 +105,6 @@ class RedisNode:
         ) as error:
             self._connection.disconnect()
             raise _translated(error, self.address) from error
-        if raising and isinstance(
-            first := next((r for r in replies if isinstance(r, errors.EngineError)), None), Exception
-        ):
-            raise first
-        return replies
 
     def _one(self, command: Command) -> Reply | errors.EngineError:
         try:
@@ -178,12 +201,12 @@ def redis_node(target: Target, *, address: Address | None = None, fresh: bool = 
     try:
         yield node
     except BaseException as error:
-        if isinstance(error, errors.EngineError) and not isinstance(error, errors.Unreachable):
+        if isinstance(error, errors.EngineError) and not isinstance(error, errors.Unreachable) and not node.is_owed:
             _shelf().put(seen, node)
         else:
             node._connection.disconnect()
         raise
-    if fresh:
+    if fresh or node.is_owed:
         node._connection.disconnect()
     else:
         _shelf().put(seen, node)
@@ -325,7 +348,7 @@ def _unreachable(error: BaseException, address: Address) -> errors.EngineError:
 
 
 def _refused(error: BaseException, text: str, address: Address, command: Command) -> errors.EngineError:
-    name = _shown(command)
+    name = shown(command)
     if (
         isinstance(error, redis.exceptions.NoPermissionError)
         or text.startswith("NOPERM")
@@ -352,7 +375,7 @@ def _refused(error: BaseException, text: str, address: Address, command: Command
 
 
 def _answer(text: str, address: Address, command: Command) -> errors.EngineError:
-    name = _shown(command).upper().replace("|", " ")
+    name = shown(command).upper().replace("|", " ")
     lower = text.lower()
     if "unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower:
         return errors.Unsupported(
@@ -366,35 +389,3 @@ def _answer(text: str, address: Address, command: Command) -> errors.EngineError
     if text.startswith(("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
         return errors.Busy(text)
     return errors.CommandFailed(f"{name or 'The server'}: {text}")
-
-
-CONTAINERS = frozenset(
-    {
-        "ACL",
-        "CLIENT",
-        "CLUSTER",
-        "COMMAND",
-        "CONFIG",
-        "LATENCY",
-        "MEMORY",
-        "MODULE",
-        "OBJECT",
-        "PUBSUB",
-        "SCRIPT",
-        "SLOWLOG",
-        "XINFO",
-    }
-)
-
-
-def _shown(command: Command) -> str:
-    """The command as an ACL rule names it: `config|get`, `scan`."""
-    words = [w.decode("ascii", "replace") if isinstance(w, bytes) else str(w) for w in command[:2]]
-    if not words:
-        return ""
-    return "|".join(words).lower() if words[0].upper() in CONTAINERS and len(words) > 1 else words[0].lower()
-
-
-def rule_of(command: Command) -> str:
-    """The ACL rule that allows a command: `+config|get`, `+scan`."""
-    return f"+{_shown(command)}"
