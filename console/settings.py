@@ -116,6 +116,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "apps.shell.templatetags.shell",
                 "apps.shell.templatetags.kept",
+                "apps.shell.templatetags.table_rows",
             ],
         },
     },

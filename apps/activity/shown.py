@@ -1,4 +1,4 @@
-"""Rows of the clients as the template puts them down: what a cell says is made once, before the template asks for it."""
+"""Rows of the clients as their templates put them down: what a cell says, and what stands in it at all, is decided here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from django.utils.safestring import SafeString
 
 from apps.activity.reads.clients import Client, ClientGroup
 from apps.shell.templatetags.shell import bytes_iec, count, dash, duration, name, sig
+from apps.shell.templatetags.table_rows import NOTHING, class_of
 
 HOSTS_SHOWN = 2
+OWN = SafeString('<span class="tag" title="A connection of this console.">this console</span>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +34,10 @@ class ShownGroup:
 class ShownClient:
     """One connection."""
 
-    edge: str
+    edge: SafeString
     id: int
     name: SafeString
-    is_own: bool
+    own: SafeString
     user: SafeString
     address: SafeString
     state: SafeString
@@ -76,10 +78,10 @@ def shown_clients(clients: Iterable[Client]) -> list[ShownClient]:
 
 def _client(client: Client) -> ShownClient:
     return ShownClient(
-        edge="edge-warn" if client.is_monitor else "",
+        edge=class_of("edge-warn" if client.is_monitor else ""),
         id=client.id,
         name=name(client.name, 60) if client.name else dash(None, "It gave no name."),
-        is_own=client.is_own,
+        own=OWN if client.is_own else NOTHING,
         user=name(client.user, 40),
         address=name(client.address, 60),
         state=_state(client),

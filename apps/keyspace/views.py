@@ -100,7 +100,13 @@ def _list_context(request: HttpRequest, server: Server, form: KeysForm, pane: Pa
     return {
         "asked": asked,
         "panel": panel,
-        "lines": shown_lines(lines, query=request.GET, picked=pane.name if pane.ref else None),
+        "lines": shown_lines(
+            lines,
+            query=request.GET,
+            may_open=_may(request, server, "keyspace.values"),
+            picked=pane.name if pane.ref else None,
+            is_tree=asked.layout != "list",
+        ),
         "db": cleaned["db"],
         "numbers": sorted(found | {0, cleaned["db"]}),
         "nodes": [str(address) for address in server.address_list()],

@@ -1,4 +1,4 @@
-"""Rows of the board as the template puts them down: what a cell says is made once, before the template asks for it."""
+"""Rows of the board as their template puts them down: what a cell says, and what stands in it at all, is decided here."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from apps.engine.contracts.adapter import Count
 from apps.queues.presented import Group, Line
 from apps.queues.templatetags.queue_figures import hands, jobs, waits
 from apps.shell.templatetags.shell import name, plate, sig
+from apps.shell.templatetags.table_rows import NOTHING, class_of
+
+OWN = SafeString('<span class="tag" title="The console\'s own broker">own</span>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLine:
-    """One queue. `href` is empty where its name does not fit into an address; `why` where the heading says enough."""
+    """One queue. `server` is a cell of its own where all servers are shown; `why` is empty where the heading says enough."""
 
-    edge: str
+    edge: SafeString
     verdict: SafeString
     reason: str
-    why: str
+    why: SafeString
     name: SafeString
-    href: str
     kind: str
-    own: bool
-    plate: SafeString
-    server: str
-    server_href: str
-    has_ready: bool
+    own: SafeString
+    server: SafeString
+    strong: str
     ready: SafeString
     running: SafeString
     scheduled: SafeString
@@ -44,28 +44,25 @@ class ShownGroup:
     lines: list[ShownLine]
 
 
-def shown_groups(groups: tuple[Group, ...]) -> list[ShownGroup]:
+def shown_groups(groups: tuple[Group, ...], *, with_server: bool) -> list[ShownGroup]:
     return [
-        ShownGroup(heading=g.heading, lines=[_line(line, g.edge, says_why=g.says_why) for line in g.lines])
-        for g in groups
+        ShownGroup(heading=group.heading, lines=[_line(line, group, with_server=with_server) for line in group.lines])
+        for group in groups
     ]
 
 
-def _line(line: Line, edge: str, *, says_why: bool) -> ShownLine:
+def _line(line: Line, group: Group, *, with_server: bool) -> ShownLine:
     judged, snapshot, href = line.judged, line.judged.snapshot, line.href
     return ShownLine(
-        edge=edge,
+        edge=class_of(group.edge),
         verdict=sig(judged.verdict.signal, judged.verdict.value),
         reason=judged.reason,
-        why=judged.reason if says_why else "",
-        name=_named(line),
-        href=href,
+        why=format_html('<div class="small ink-3 qreason">{}</div>', judged.reason) if group.says_why else NOTHING,
+        name=_named(line, href),
         kind=line.kind,
-        own=line.own,
-        plate=plate(line.server.environment),
-        server=line.server.key,
-        server_href=line.server_href,
-        has_ready=snapshot.ready.some,
+        own=OWN if line.own else NOTHING,
+        server=_server(line) if with_server else NOTHING,
+        strong=" strong" if snapshot.ready.some else "",
         ready=jobs(snapshot.ready),
         running=jobs(snapshot.running),
         scheduled=jobs(snapshot.scheduled),
@@ -76,9 +73,19 @@ def _line(line: Line, edge: str, *, says_why: bool) -> ShownLine:
     )
 
 
-def _named(line: Line) -> SafeString:
+def _named(line: Line, href: str) -> SafeString:
     shown = name(line.judged.snapshot.queue.name, 64)
-    return format_html('{} <span class="ink-3">{}</span>', shown, name(line.part, 48)) if line.part else shown
+    if line.part:
+        shown = format_html('{} <span class="ink-3">{}</span>', shown, name(line.part, 48))
+    if href:
+        return format_html('<a class="mono strong ink qname clip" href="{}">{}</a>', href, shown)
+    too_long = '<span class="mono strong qname clip" title="This name is too long to be opened">{}</span>'
+    return format_html(too_long, shown)
+
+
+def _server(line: Line) -> SafeString:
+    cell = '<td><span class="row-flex">{}<a class="mono small ink-2 nowrap" href="{}">{}</a></span></td>'
+    return format_html(cell, plate(line.server.environment), line.server_href, line.server.key)
 
 
 def _failed(count: Count, href: str) -> SafeString:

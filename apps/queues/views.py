@@ -43,7 +43,8 @@ def _board(request: HttpRequest, template: str, servers: list[Server], more: dic
     text, only = request.GET.get("q", "")[:200], request.GET.get("only", "")
     only = only if only in ONLY else ""
     shown = board(servers, _readings(servers), text=text, only=only)
-    context = {"board": shown, "groups": shown_groups(shown.groups), "text": text, "only": only, **more}
+    groups = shown_groups(shown.groups, with_server="server" not in more)
+    context = {"board": shown, "groups": groups, "text": text, "only": only, **more}
     return render(request, part(request, template, "queues"), context)
 
 

@@ -1,4 +1,4 @@
-"""Rows of the long tables as the template puts them down: what a cell says is made once, before the template asks for it."""
+"""Rows of the long tables as their templates put them down: what a cell says, and what stands in it at all, is decided here."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.servers.models import Server
+from apps.shell.templatetags.kept import kept
 from apps.shell.templatetags.shell import ago, bar, bytes_iec, bytes_si, count, dash, duration, name, percent
 from apps.shell.templatetags.sqltext import sql
+from apps.shell.templatetags.table_rows import NOTHING, class_of
 from apps.slow_queries import words
 from apps.slow_queries.reads.commands import CommandFigures
-from apps.slow_queries.reads.shapes import Shape
 from apps.slow_queries.reads.slowlog import Entry, Group
 from apps.slow_queries.reads.statements import StatementFigures
 
 GROUP_MATTERS_RATIO = 0.2
 CLIENTS_SHOWN = 3
 BLOCKS_ALL = "blocks all"
+OWN = SafeString(' <span class="tag" title="This console asked it.">this console</span>')
+BLOCKS_TAG = SafeString(' <span class="tag tag-warn" title="No other client is served meanwhile.">blocks all</span>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownStatement:
     """A statement of the list with what stands out in it."""
 
-    edge: str
+    edge: SafeString
     share_bar: SafeString
     share: SafeString
     href: str
     line: SafeString
-    remarks: tuple[words.Remark, ...]
-    is_own: bool
+    tags: SafeString
     calls: SafeString
     mean: SafeString
     slowest: SafeString
@@ -47,39 +49,39 @@ class ShownStatement:
 class ShownGroup:
     """Entries of the slow log that share a shape."""
 
-    edge: str
+    edge: SafeString
     share_bar: SafeString
     share: SafeString
-    shape: Shape
-    blocks_all: bool
+    shape: SafeString
     calls: SafeString
     mean: SafeString
     slowest: SafeString
     clients: SafeString
     advice: SafeString
+    advice_text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownEntry:
-    """One entry of the slow log; `words` are empty unless they may be seen and were asked for."""
+    """One entry of the slow log; `command` is its shape unless its words may be seen and were asked for."""
 
-    edge: str
+    edge: SafeString
     when: SafeString
     took: SafeString
-    words: SafeString
-    shape: Shape
+    command: SafeString
     arguments: SafeString
     client_name: SafeString
     client: SafeString
-    is_own: bool
+    own: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownCommand:
     """What was counted of one command."""
 
+    edge: SafeString
     name: str
-    is_blocking: bool
+    tag: SafeString
     share_bar: SafeString
     share: SafeString
     calls: SafeString
@@ -98,13 +100,12 @@ def shown_statements(server: Server, rows: Iterable[StatementFigures], *, shows:
 def _statement(row: StatementFigures, href: str, *, shows: bool) -> ShownStatement:
     edge = words.edge(row)
     return ShownStatement(
-        edge=edge,
+        edge=class_of(f"edge-{edge}" if edge else ""),
         share_bar=bar(row.share_ratio, edge or "s6", classes="share"),
         share=percent(row.share_ratio),
         href=href,
         line=sql(row.text, shows),
-        remarks=words.remarks(row),
-        is_own=row.is_own,
+        tags=_tags(row),
         calls=count(row.calls_count),
         mean=duration(row.mean_s),
         slowest=duration(row.slowest_s),
@@ -113,6 +114,17 @@ def _statement(row: StatementFigures, href: str, *, shows: bool) -> ShownStateme
         temporary=bytes_si(row.temp_bytes) if row.temp_bytes else dash(None, "It wrote no temporary file."),
         wal=bytes_si(row.wal_bytes) if row.wal_bytes else dash(None, "It wrote no log."),
     )
+
+
+def _tags(row: StatementFigures) -> SafeString:
+    """What stands out in it, and whether the console asked it."""
+    told = [_tag(remark) for remark in words.remarks(row)]
+    return SafeString("".join([*told, OWN if row.is_own else NOTHING]))
+
+
+def _tag(remark: words.Remark) -> SafeString:
+    kind = f" tag-{remark.kind}" if remark.kind else ""
+    return format_html('<span class="tag{}" title="{}">{}</span>', kind, remark.why, remark.word)
 
 
 def shown_groups(groups: Iterable[Group]) -> list[ShownGroup]:
@@ -124,16 +136,16 @@ def _group(group: Group, *, first: bool) -> ShownGroup:
     blocks_all = group.shape.effect == BLOCKS_ALL
     stands_out = first and group.share_ratio >= GROUP_MATTERS_RATIO
     return ShownGroup(
-        edge="edge-crit" if blocks_all else "edge-warn" if stands_out else "",
+        edge=class_of("edge-crit" if blocks_all else "edge-warn" if stands_out else ""),
         share_bar=bar(group.share_ratio, "crit" if blocks_all else "s6", classes="share"),
         share=percent(group.share_ratio),
-        shape=group.shape,
-        blocks_all=blocks_all,
+        shape=kept("slow_queries/parts/shape.html", shape=group.shape, blocks_all=blocks_all),
         calls=count(group.calls_count),
         mean=duration(group.mean_s),
         slowest=duration(group.slowest_s),
         clients=_clients(group.clients),
         advice=dash(group.shape.advice, "No cheaper command is known for this shape."),
+        advice_text=group.shape.advice,
     )
 
 
@@ -149,16 +161,23 @@ def shown_entries(entries: Iterable[Entry], *, shows: bool) -> list[ShownEntry]:
 
 def _entry(entry: Entry, *, shows: bool) -> ShownEntry:
     return ShownEntry(
-        edge="edge-crit" if entry.shape.effect == BLOCKS_ALL else "",
+        edge=class_of("edge-crit" if entry.shape.effect == BLOCKS_ALL else ""),
         when=ago(entry.at),
         took=duration(entry.took_s),
-        words=SafeString(" ".join([name(word, 128) for word in entry.words]) if shows else ""),
-        shape=entry.shape,
+        command=_command_of(entry, shows=shows),
         arguments=_arguments(entry),
-        client_name=name(entry.client_name, 60) if entry.client_name else SafeString(""),
+        client_name=format_html('<b class="strong">{}</b> ', name(entry.client_name, 60))
+        if entry.client_name
+        else NOTHING,
         client=name(entry.client, 60),
-        is_own=entry.is_own,
+        own=OWN if entry.is_own else NOTHING,
     )
+
+
+def _command_of(entry: Entry, *, shows: bool) -> SafeString:
+    if shows:
+        return SafeString(" ".join([name(word, 128) for word in entry.words]))
+    return format_html('<b class="strong">{}</b> {}', entry.shape.name, entry.shape.arguments)
 
 
 def _arguments(entry: Entry) -> SafeString:
@@ -174,8 +193,9 @@ def shown_commands(commands: Iterable[CommandFigures]) -> list[ShownCommand]:
 
 def _command(command: CommandFigures) -> ShownCommand:
     return ShownCommand(
+        edge=class_of("edge-warn" if command.is_blocking else ""),
         name=command.name,
-        is_blocking=command.is_blocking,
+        tag=BLOCKS_TAG if command.is_blocking else NOTHING,
         share_bar=bar(command.share_ratio, "s6", classes="share"),
         share=percent(command.share_ratio),
         calls=count(command.calls_count),

@@ -1,4 +1,4 @@
-"""Rows of the long tables as the template puts them down: what a cell says is made once, before the template asks for it."""
+"""Rows of the long tables as their templates put them down: what a cell says, and what stands in it at all, is decided here."""
 
 from __future__ import annotations
 
@@ -12,33 +12,38 @@ from django.utils.safestring import SafeString
 
 from apps.servers.panels import Panel
 from apps.shell.templatetags.shell import ago, bar, bytes_si, count, name, percent, sig
+from apps.shell.templatetags.table_rows import NOTHING, class_of
 from apps.upkeep.reads.indexes import Index
 from apps.upkeep.reads.remark import Remark
 from apps.upkeep.reads.sequences import Sequence
 from apps.upkeep.reads.tables import Table
 
 LARGEST_SHOWN, SEQUENCES_SHOWN = 20, 15
-NOTHING = SafeString("")
+AUTO = SafeString(' <span class="subnum" title="By autovacuum">auto</span>')
+LOCKED = SafeString(
+    '<td class="n" colspan="4"><span class="why-unknown" title="Somebody holds an exclusive lock on it; not waited for">locked'
+    "</span></td>"
+)
+UNREADABLE = SafeString(
+    '<span class="why-unknown" title="GRANT SELECT ON SEQUENCE, or pg_read_all_data">unknown</span>'
+)
 NEVER = SafeString('<span class="none" title="Not since the statistics began">–</span>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTable:
-    """`total` is empty for a table that somebody holds exclusively: its sizes are not known."""
+    """`sizes` are four cells, or one that says that somebody holds it exclusively: then its sizes are not known."""
 
-    edge: str
+    edge: SafeString
     name: SafeString
-    total: SafeString
-    table: SafeString
-    toast: SafeString
-    indexes: SafeString
+    sizes: SafeString
     live: SafeString
     dead: SafeString
     dead_share: SafeString
     bar: SafeString
     trigger: SafeString
     vacuumed: SafeString
-    vacuumed_automatically: bool
+    auto: SafeString
     analyzed: SafeString
     scans: SafeString
     remark: SafeString
@@ -48,7 +53,7 @@ class ShownTable:
 class ShownIndex:
     """`finding` and `why` are empty for an index with which nothing is wrong."""
 
-    edge: str
+    edge: SafeString
     finding: SafeString
     why: str
     name: SafeString
@@ -61,13 +66,12 @@ class ShownIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownSequence:
-    """`used` is empty for a sequence that may not be read."""
+    """`used` says why it is not known of a sequence that may not be read."""
 
-    edge: str
+    edge: SafeString
     name: SafeString
     column: str
     left: str
-    bar: SafeString
     used: SafeString
 
 
@@ -87,30 +91,32 @@ def _read(panels: Mapping[str, Panel[Any]], name: str) -> Any:
     return panel.value if panel else None
 
 
-def _edge(remark: Remark | None) -> str:
-    return f"edge-{remark.signal}" if remark and remark.is_trouble else ""
+def _edge(remark: Remark | None) -> SafeString:
+    return class_of(f"edge-{remark.signal}" if remark and remark.is_trouble else "")
 
 
 def _table(table: Table, remark: Remark | None) -> ShownTable:
-    known = table.total_bytes is not None
     return ShownTable(
         edge=_edge(remark),
         name=_qualified(table),
-        total=bytes_si(table.total_bytes) if known else NOTHING,
-        table=bytes_si(table.table_bytes),
-        toast=bytes_si(table.toast_bytes),
-        indexes=bytes_si(table.indexes_bytes),
+        sizes=LOCKED if table.total_bytes is None else _sizes(table),
         live=count(table.live_count),
         dead=count(table.dead_count),
         dead_share=NOTHING if table.dead_ratio is None else percent(table.dead_ratio),
         bar=bar(table.trigger_bar_ratio, table.bar_kind, 0.625, "w56"),
         trigger=count(table.trigger_count),
         vacuumed=_since(table.vacuumed_at),
-        vacuumed_automatically=table.vacuumed_at is not None and table.is_vacuumed_automatically,
+        auto=AUTO if table.vacuumed_at and table.is_vacuumed_automatically else NOTHING,
         analyzed=_since(table.analyzed_at),
         scans=SafeString(f"{count(table.sequential_count)}, {count(table.index_count)}"),
         remark=format_html('<span title="{}">{}</span>', remark.why, _said(remark)) if remark else NOTHING,
     )
+
+
+def _sizes(table: Table) -> SafeString:
+    parts = [bytes_si(size) for size in (table.table_bytes, table.toast_bytes, table.indexes_bytes)]
+    cells = [f'<td class="n ink-2">{part}</td>' for part in parts]
+    return SafeString(f'<td class="n">{bytes_si(table.total_bytes)}</td>{"".join(cells)}')
 
 
 def _qualified(table: Table) -> SafeString:
@@ -146,10 +152,13 @@ def _sequence(each: Sequence) -> ShownSequence:
     if not left and each.left_count is not None:
         left = f"{count(each.left_count)} values are left"
     return ShownSequence(
-        edge=f"edge-{each.signal}" if each.signal in ("crit", "warn") else "",
+        edge=class_of(f"edge-{each.signal}" if each.signal in ("crit", "warn") else ""),
         name=name(each.name, 63),
         column=each.column_text,
         left=left,
-        bar=bar(each.used_ratio, each.bar_kind, 0.75, "w40"),
-        used=percent(each.used_ratio) if each.is_readable else NOTHING,
+        used=_used(each) if each.is_readable else UNREADABLE,
     )
+
+
+def _used(each: Sequence) -> SafeString:
+    return SafeString(f"{bar(each.used_ratio, each.bar_kind, 0.75, 'w40')} {percent(each.used_ratio)}")
