@@ -15,6 +15,7 @@ from apps.acl.reads import redis as acl
 from apps.acl.reads.postgres import Role, Roles
 from apps.acl.reads.rules import User, rule_words
 from apps.acl.reads.words import Sentence, describe, in_short, trouble
+from apps.acl.shown import RoleRow, shown_roles
 from apps.engine import text
 from apps.engine.errors import EngineError, Gone, Unreachable
 from apps.engine.target import Address, Target
@@ -139,15 +140,6 @@ def _unless_unreachable(first: Panel[Any], question: Callable[[], Value]) -> Pan
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleRow:
-    role: Role
-    signal: str
-    reason: str
-    password: str | None
-    parents: tuple[Role, ...]
-
-
 def _postgres(request: HttpRequest, server: Server, target: Target) -> HttpResponse:
     panel = read_panel(lambda: postgres.roles(target))
     context: dict[str, Any] = {"server": server, "panel": panel, "address": server.address_list()[0]}
@@ -156,6 +148,7 @@ def _postgres(request: HttpRequest, server: Server, target: Target) -> HttpRespo
         asked = request.GET.get("role")
         chosen = panel.value.named(asked) if asked is not None else rows[0].role if rows else None
         context |= {"rows": rows, "asked": asked, "worst": [row for row in rows if row.signal in ("crit", "warn")]}
+        context |= {"role_rows": shown_roles(rows, chosen=chosen)}
         if chosen:
             context |= _role_detail(panel.value, chosen)
     return render(request, "acl/postgres.html", context)
