@@ -116,7 +116,12 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.shell.context.frame",
             ],
-            "builtins": ["template_partials.templatetags.partials", "apps.shell.templatetags.shell"],
+            "builtins": [
+                "template_partials.templatetags.partials",
+                "apps.shell.templatetags.shell",
+                "apps.shell.templatetags.kept",
+                "apps.shell.templatetags.table_rows",
+            ],
         },
     },
 ]

@@ -116,13 +116,10 @@ class Pacer(AbstractContextManager["Pacer"]):
         begun, ours = time.perf_counter(), time.thread_time()
         node.send(commands)
         sent = time.perf_counter()
-        watch.send(PING)
-        watch.receive(PING)
+        watch.pipeline(PING)
         felt_s = time.perf_counter() - sent
-        replies = node.receive(commands)
+        replies = node.receive()
         took_s = time.perf_counter() - begun
-        if node.recorder is not None:
-            node.recorder.note(commands, took_s)
         self._felt_s = max(self._felt_s, felt_s)
         self._busy_s += max(felt_s, took_s - (time.thread_time() - ours))  # what we did not work ourselves, we waited
         return replies
