@@ -24,7 +24,7 @@ from apps.operations.models import Plan, Run, StoredArchive
 from apps.operations.planning import content_of, digest_of
 from apps.operations.stored import to_json
 from tests.operations.door import Door, OpenDoor, outcome_of, register_redis
-from tests.operations.scenario import Scenario
+from tests.operations.scenario import Scenario, values
 from tests.real_servers import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,27 +66,6 @@ SCENARIO = Scenario(prepare=_prepare, changed=_changed)
 
 def names(server: RedisServer) -> set[bytes]:
     return set(server.command("KEYS", "*"))
-
-
-READING = {
-    b"string": ("GET",),
-    b"hash": ("HGETALL",),
-    b"list": ("LRANGE", 0, -1),
-    b"set": ("SMEMBERS",),
-    b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
-    b"stream": ("XRANGE", "-", "+"),
-}
-
-
-def values(server: RedisServer) -> dict[bytes, object]:
-    """What every key holds; the members of a set have no order."""
-    found: dict[bytes, object] = {}
-    for name in names(server):
-        key_type = server.command("TYPE", name)
-        verb, *rest = READING[key_type]
-        held = server.command(verb, name, *rest)
-        found[name] = sorted(held) if key_type == b"set" else held
-    return found
 
 
 # -- what matches ------------------------------------------------------------------------------------------------------
@@ -244,7 +223,7 @@ def test_an_archive_that_is_full_stops_the_run_and_what_went_is_kept(
         pipe.execute_command("SET", f"cart:tmp:{n}", os.urandom(400))
     pipe.execute()
     before, at = values(redis_clean), door(alice)
-    run = at.does(ACTION, pattern=b"cart:tmp:*", **FULL)
+    run = at.does(ACTION, pattern=b"cart:tmp:*")
     assert run.state == "partial" and "used up" in run.outcome and 0 < run.done_count < 300
     settings.ARCHIVE_CAP_BYTES = 10_000_000
     at.does(f"{ACTION}.undo", run=run.pk)
@@ -309,7 +288,7 @@ def test_more_keys_than_planned_and_a_tenth_are_never_touched(
     for n in range(200):
         redis_clean.command("SET", f"cart:tmp:{n}", "1")
     at = door(alice)
-    plan = at.plans(ACTION, pattern=b"cart:tmp:*", **FULL)
+    plan = at.plans(ACTION, pattern=b"cart:tmp:*")
     for n in range(200, 2000):
         redis_clean.command("SET", f"cart:tmp:{n}", "1")
     run = at.carries_out(at.submits(plan))
