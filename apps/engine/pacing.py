@@ -19,7 +19,7 @@ from apps.engine.target import Target
 
 SMALLEST_PAGE = 10
 LARGEST_PAGE = 200
-LARGEST_PAGE_AT_FULL_SPEED = 500
+LARGEST_PAGE_AT_FULL_SPEED = 1000
 COMFORT_S = 0.001
 LIMIT_S = 0.005
 STRAINED_FOR_S = 30.0
@@ -111,18 +111,30 @@ class Pacer(AbstractContextManager["Pacer"]):
         return self.pace.page_size
 
     def page(self, node: RedisNode, commands: Sequence[Command]) -> list[Reply | EngineError]:
-        """One page: as node.pipeline, and the pace learns from it. Errors: those of the node."""
+        """One page over one connection. See `pages`."""
+        return self.pages([(node, commands)])[0]
+
+    def pages(self, asked: Sequence[tuple[RedisNode, Sequence[Command]]]) -> list[list[Reply | EngineError]]:
+        """A page that is spread over several connections: all is on its way before the first answer is read.
+
+        As node.pipeline for each; the pace learns from it. Errors: those of the nodes.
+        """
         watch = self._watcher()
-        begun, ours = time.perf_counter(), time.thread_time()
-        node.send(commands)
+        begun, ours = time.perf_counter(), self._processor_s()
+        for node, commands in asked:
+            node.send(commands)
         sent = time.perf_counter()
         watch.pipeline(PING)
         felt_s = time.perf_counter() - sent
-        replies = node.receive()
+        replies = [node.receive() for node, _ in asked]
         took_s = time.perf_counter() - begun
         self._felt_s = max(self._felt_s, felt_s)
-        self._busy_s += max(felt_s, took_s - (time.thread_time() - ours))  # what we did not work ourselves, we waited
+        self._busy_s += max(felt_s, took_s - (self._processor_s() - ours))  # what we did not work ourselves, we waited
         return replies
+
+    def _processor_s(self) -> float:
+        """Asking for it costs as much as a round trip on some machines; without rests nobody needs it."""
+        return time.thread_time() if self.pace.budget_ratio < 1 else 0.0
 
     def rest(self) -> float:
         """Between pages: rests as long as the budget asks for. Returns the time rested. Errors: Strained."""

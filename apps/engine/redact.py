@@ -27,23 +27,24 @@ MASKED_SETTINGS = (b"pass", b"auth", b"user", b"secret", b"key")
 
 def shown(command: Command) -> str:
     """One command, on one line. Cost: microseconds; names are cut at 200 bytes."""
+    verb = _bytes(command[0]).upper()
+    if verb in MANY_KEYS:
+        some = " ".join(_name(_bytes(word)) for word in command[:6])
+        return some + (f" … {len(command) - 1} keys" if len(command) > 6 else "")
     words = [_bytes(word) for word in command[:MOST_WORDS]]
-    verb = words[0].upper()
     if verb in WHOLE or len(words) == 1:
         return " ".join(map(_name, words))
-    if verb in MANY_KEYS:
-        return " ".join(_name(word) for word in words[:6]) + (f" … {len(command) - 1} keys" if len(command) > 6 else "")
     return " ".join([verb.decode("ascii", "replace"), *SPECIAL.get(verb, _key_and_options)(words[1:])])
 
 
 def shape(command: Command) -> str:
     """What many commands have in common: `DUMP <key>`, `UNLINK <key> …`, `SCAN <cursor> MATCH cart:* COUNT 200`."""
+    verb = _bytes(command[0]).upper()
+    if verb in MANY_KEYS:
+        return f"{verb.decode()} <key>{' …' if len(command) > 2 else ''}"
     words = [_bytes(word) for word in command[:MOST_WORDS]]
-    verb = words[0].upper()
     if verb == b"SCAN" and len(words) > 1:
         return " ".join(["SCAN <cursor>", *map(_name, words[2:])])
-    if verb in MANY_KEYS:
-        return f"{verb.decode()} <key>{' …' if len(words) > 2 else ''}"
     if verb in ABOUT_A_KEY and len(words) > 2:
         return " ".join([verb.decode(), _name(words[1]), "<key>", *map(_option, words[3:])])
     if len(words) > 1 and verb not in WHOLE and verb not in SPECIAL:

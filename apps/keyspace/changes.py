@@ -11,12 +11,12 @@ from apps.engine.contracts.archive import Record
 from apps.engine.errors import EngineError
 from apps.keyspace import originals
 from apps.keyspace.originals import GONE, NO_EXPIRY, Measured, measured
-from apps.keyspace.sweeping import Ask, Change, Prepared
+from apps.keyspace.sweeping import GONE_WORDS, Ask, Change, Prepared
 
-GONE_WORDS = "gone before the run came to them"
 LARGE_WORDS = "over 4 MB, left alone"
 LEAVE, KEEP, DROP = "leave", "keep", "drop"
 TTL = "ttl"
+PAGE_BYTES = 16 * 1024 * 1024
 # A clock that is read twice, and commands on their way: an expiry that differs by less was set by us.
 SAME_MS = 2000
 
@@ -38,37 +38,46 @@ class Deleting(Change):
     ) -> Prepared:
         there = [key for key in measured(names, replies) if not key.is_gone]
         skipped = Counter({GONE_WORDS: len(names) - len(there)})
-        kept = [key for key in there if not key.is_large or self.large == KEEP]
-        unkept = [key for key in there if key.is_large and self.large == DROP]
-        skipped[LARGE_WORDS] += len(there) - len(kept) - len(unkept)
+        kept, later = _fitting([key for key in there if not key.is_large or self.large == KEEP])
+        large = [] if self.large == KEEP else [key for key in there if key.is_large]
+        unkept = large if self.large == DROP else []
+        skipped[LARGE_WORDS] += len(large) - len(unkept)
         records = self._records(ask, kept, now_ms)
         skipped[GONE_WORDS] += len(kept) - len(records)
-        going = [record.name for record in records] + [key.name for key in unkept]
         return Prepared(
             records=records,
-            commands=[("UNLINK", *going)] if going else [],
-            changing_count=len(going),
+            unkept=[key.name for key in unkept],
             skipped=+skipped,
+            later=[key.name for key in later],
         )
 
     def _records(self, ask: Ask, keys: Sequence[Measured], now_ms: int) -> list[Record]:
         if not keys:
             return []
-        dumps = ask([("DUMP", key.name) for key in keys])
-        records = []
-        for key, dump in zip(keys, dumps, strict=True):
-            if isinstance(dump, EngineError):
-                raise dump
-            if dump is not None:
-                records.append(originals.record(key, dump, place=self.place, now_ms=now_ms))
-        return records
+        dumps = originals.unrefused(ask([("DUMP", key.name) for key in keys]))
+        return [
+            originals.record(key, dump, place=self.place, now_ms=now_ms)
+            for key, dump in zip(keys, dumps, strict=True)
+            if dump is not None
+        ]
 
-    def unkept(self, names: Sequence[bytes]) -> list[Command]:
-        return [("UNLINK", *names)]
+    def commands(self, records: Sequence[Record], unkept: Sequence[bytes]) -> list[Command]:
+        names = [*(record.name for record in records), *unkept]
+        return [("UNLINK", *names)] if names else []
 
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
         there = node.replies([("EXISTS", record.name) for record in records])
         return [index for index, exists in enumerate(there) if not exists]
+
+
+def _fitting(keys: Sequence[Measured]) -> tuple[Sequence[Measured], Sequence[Measured]]:
+    """As many as may be held at once, at least one; and the rest."""
+    total = 0
+    for index, key in enumerate(keys):
+        total += key.memory_bytes or 0
+        if total > PAGE_BYTES and index:
+            return keys[:index], keys[index:]
+    return keys, ()
 
 
 class Expiring(Change):
@@ -91,7 +100,6 @@ class Expiring(Change):
     ) -> Prepared:
         skipped: Counter[str] = Counter()
         records: list[Record] = []
-        commands: list[Command] = []
         for name, ttl_ms in zip(names, replies, strict=True):
             if isinstance(ttl_ms, EngineError):
                 raise ttl_ms
@@ -101,8 +109,7 @@ class Expiring(Change):
             at_ms = now_ms + self._jittered()
             former = None if ttl_ms == NO_EXPIRY else now_ms + ttl_ms
             records.append(Record(name=name, content=b"%d" % at_ms, place=self.place, expires_at_ms=former, kind=TTL))
-            commands.append(("PEXPIREAT", name, at_ms))
-        return Prepared(records=records, commands=commands, changing_count=len(records), skipped=skipped)
+        return Prepared(records=records, skipped=skipped)
 
     def _why_not(self, ttl_ms: int) -> str:
         if ttl_ms == GONE:
@@ -117,8 +124,9 @@ class Expiring(Change):
         spread = self.ttl_ms * self.jitter_ratio
         return int(self.ttl_ms + random.uniform(-spread, spread))  # noqa: S311 - no secret
 
-    def unkept(self, names: Sequence[bytes]) -> list[Command]:
-        raise NotImplementedError("former expiries are always kept")
+    def commands(self, records: Sequence[Record], unkept: Sequence[bytes]) -> list[Command]:
+        """Former expiries are always kept, so there is nothing else."""
+        return [("PEXPIREAT", record.name, int(record.content)) for record in records]
 
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
         now_ms = originals.server_ms(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from apps.engine.connections.redis import Command, redis_node
 from apps.engine.contracts.action import Refused
@@ -80,6 +81,9 @@ def _field(info: bytes, name: bytes) -> str:
     return next((line.partition(b":")[2].decode() for line in info.splitlines() if line.startswith(name + b":")), "")
 
 
-def chunks(names: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
-    for begin in range(0, len(names), size):
-        yield names[begin : begin + size]
+Item = TypeVar("Item")
+
+
+def chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for begin in range(0, len(items), size):
+        yield items[begin : begin + size]

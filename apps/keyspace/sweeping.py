@@ -1,7 +1,7 @@
 """Walks over all keys that match and changes them page by page: kept first, changed only as they were kept, resumable, paced.
 
 A page: WATCH, what is needed to keep it, the archive on disk, MULTI ... EXEC. Where somebody wrote to one of its keys between the
-two, EXEC does nothing, and the page is done again in halves. So a key is changed only in the very state in which it was kept,
+two, EXEC does nothing, and that part is done again in halves. So a key is changed only in the very state in which it was kept,
 and a write that came in between is lost by neither side.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -22,12 +22,16 @@ from apps.engine.contracts.plan import Ending, Figure, Outcome, exactly, say
 from apps.engine.errors import EngineError, Unreachable
 from apps.engine.target import Address, Target
 from apps.keyspace import originals
+from apps.keyspace.lanes import Lanes, Watched, lanes
 from apps.keyspace.selecting import STEP, Selection, chunks, primaries
 
 CHECKPOINT_EVERY_S = 1.0
+CLOCK_FOR_S = 10.0
 TRIES = 3
 SLACK_RATIO = 1.1
 SLACK_COUNT = 10
+BUSY_WORDS = "kept changing while they were kept"
+GONE_WORDS = "gone before the run came to them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +46,23 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known of a page before it is changed: the records to keep, what to send, and why the rest is skipped.
+    """What is known of a page before it is changed.
 
-    `changing_count` keys are changed by `commands`; those with no record are large ones that nobody wants kept.
+    `records` are kept and then changed; `unkept` are changed without an original, because nobody wants one; `skipped` says why of
+    the rest. `later` are left for another page: what a page keeps has to fit into memory.
     """
 
     records: Sequence[Record]
-    commands: Sequence[Command]
-    changing_count: int
-    skipped: Counter[str]
+    unkept: Sequence[bytes] = ()
+    skipped: Counter[str] = field(default_factory=Counter)
+    later: Sequence[bytes] = ()
 
 
 Ask: TypeAlias = Callable[[Sequence[Command]], list[Reply | EngineError]]
 
 
 class Change(ABC):
-    """What is done to a page of keys. `keeps` is False where no original is wanted."""
+    """What is done to a page of keys. `keeps` is False where no original is wanted at all; `place` is the database."""
 
     verb: ClassVar[str]
 
@@ -66,17 +71,17 @@ class Change(ABC):
 
     @abstractmethod
     def questions(self, names: Sequence[bytes]) -> list[Command]:
-        """What has to be known of each key before."""
+        """What has to be known of each key before: blocks of one question for every name."""
 
     @abstractmethod
     def prepared(
         self, ask: Ask, names: Sequence[bytes], replies: Sequence[Reply | EngineError], *, now_ms: int
     ) -> Prepared:
-        """From the answers to `questions`: what is kept and what is sent. May ask once more. Errors: EngineError."""
+        """From the answers to `questions`: what is kept. May ask once more. Errors: EngineError."""
 
     @abstractmethod
-    def unkept(self, names: Sequence[bytes]) -> list[Command]:
-        """What is sent where nothing is kept."""
+    def commands(self, records: Sequence[Record], unkept: Sequence[bytes]) -> list[Command]:
+        """What changes them. With no records, of keys that nobody asked about, the replies are how many were changed."""
 
     @abstractmethod
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
@@ -96,14 +101,16 @@ class Sweep:
         self.changed_count = before.changed_count
         self.skipped: Counter[str] = Counter(before.skipped)
         self._kept_at = time.monotonic()
-        self._now_ms = self._now_at = 0.0
+        self._clock_ms, self._clock_at = 0, -CLOCK_FOR_S
 
     @property
     def limit(self) -> int:
         return int(self.most_count * SLACK_RATIO) + SLACK_COUNT
 
+    # -- all nodes, one after the other --------------------------------------------------------------------------------
+
     def walk(self) -> Outcome:
-        """All nodes, one after the other. Errors: Stopped, EngineError."""
+        """Errors: Stopped, EngineError."""
         for primary in primaries(self.target, db=self.chosen.db):
             where = str(primary.address)
             if self.run_ids.setdefault(where, primary.run_id) != primary.run_id:
@@ -111,9 +118,9 @@ class Sweep:
             if self.cursors.get(where) == "":
                 continue
             try:
-                with self._connected(primary.address) as node:
-                    self._settle_before(node)
-                    self._walk_node(node, where)
+                with lanes(lambda at=primary.address: self._connected(at), self.progress.pacer) as some:
+                    self._settle_before(some.first)
+                    self._walk_node(some, where)
             except Unreachable:
                 self._settle_after(primary.address)
                 raise
@@ -125,96 +132,108 @@ class Sweep:
             node.command("SELECT", self.chosen.db)
             yield node
 
-    def _settle_after(self, address: Address) -> None:
-        """The connection broke: whether the last page was changed is asked over another one, if the server still answers."""
-        with suppress(EngineError), self._connected(address) as node:
-            self._settle_before(node)
-            self.progress.step(self.changed_count)
-
-    def _walk_node(self, node: RedisNode, where: str) -> None:
-        cursor = self.cursors.get(where, "0")
-        begun = False
+    def _walk_node(self, some: Lanes, where: str) -> None:
+        """Names are gathered until they fill a page, and all are done before the place is kept: none waits in memory only."""
+        cursor, waiting, begun = self.cursors.get(where, "0"), deque[bytes](), False
         while cursor != "0" or not begun:
             begun = True
-            (reply,) = self.progress.pacer.page(node, [self.chosen.scan(cursor, STEP)])
+            (reply,) = self.progress.pacer.page(some.first, [self.chosen.scan(cursor, self._step)])
             if isinstance(reply, EngineError):
                 raise reply
             cursor, names = self.chosen.names(reply)
-            self._pages(node, names)
-            self.cursors[where] = "" if cursor == "0" else cursor
-            self._keep_place(force=cursor == "0")
+            waiting.extend(names)
+            due = cursor == "0" or time.monotonic() - self._kept_at >= CHECKPOINT_EVERY_S
+            self._pages(some, waiting, all_of_them=due)
+            if due:
+                self.cursors[where] = "" if cursor == "0" else cursor
+                self._keep_place()
 
-    def _pages(self, node: RedisNode, names: Sequence[bytes]) -> None:
-        at = 0
-        while at < len(names):
-            size = self.progress.pacer.page_size
-            self._page(node, names[at : at + size], tries=TRIES)
-            at += size
-            self.progress.pacer.rest()
-        if not names:
+    @property
+    def _step(self) -> int:
+        """How many keys one SCAN passes: 500, and more only where pages are larger than that."""
+        return max(STEP, 2 * self.progress.pacer.page_size)
+
+    def _keep_place(self) -> None:
+        self._kept_at = time.monotonic()
+        self.progress.step(self.changed_count)
+        self.progress.checkpoint(
+            State(
+                cursors=dict(self.cursors),
+                run_ids=dict(self.run_ids),
+                changed_count=self.changed_count,
+                skipped=dict(self.skipped),
+            )
+        )
+
+    # -- pages ---------------------------------------------------------------------------------------------------------
+
+    def _pages(self, some: Lanes, waiting: deque[bytes], *, all_of_them: bool) -> None:
+        self.progress.pacer.rest()
+        while waiting and (all_of_them or len(waiting) >= self.progress.pacer.page_size):
+            size = min(len(waiting), self.progress.pacer.page_size)
+            names = [waiting.popleft() for _ in range(size)]
+            waiting.extendleft(reversed(self._page(some, names, tries=TRIES)))
             self.progress.pacer.rest()
 
-    def _page(self, node: RedisNode, names: Sequence[bytes], *, tries: int) -> None:
+    def _page(self, some: Lanes, names: Sequence[bytes], *, tries: int) -> Sequence[bytes]:
+        """Returns those that are left for another page."""
         if self.changed_count + len(names) > self.limit:
             raise Moved(
                 f"More keys match than the plan allows: it counted {self.most_count:,}.", way_out="Plan the rest again."
             )
-        if not self.change.keeps:
-            self._without_originals(node, names)
-        elif not self._kept_and_changed(node, names):
-            self._again(node, names, tries)
+        if self.change.keeps:
+            return self._kept_and_changed(some, names, tries)
+        self._without_originals(some.first, names)
+        return ()
 
     def _without_originals(self, node: RedisNode, names: Sequence[bytes]) -> None:
         self.progress.check()
-        replies = self.progress.pacer.page(node, self.change.unkept(names))
         changed = 0
-        for reply in replies:
+        for reply in self.progress.pacer.page(node, self.change.commands((), names)):
             if isinstance(reply, EngineError):
                 raise reply
             changed += int(reply)
-        self.changed_count += changed
-        self.skipped["gone before the run came to them"] += len(names) - changed
-        self.progress.step(self.changed_count)
+        self._count(changed, Counter({GONE_WORDS: len(names) - changed}))
 
-    def _kept_and_changed(self, node: RedisNode, names: Sequence[bytes]) -> bool:
-        """False when somebody wrote to one of them in between: nothing was changed then."""
-        replies = self.progress.pacer.page(node, [("WATCH", *names), *self.change.questions(names)])
-        if isinstance(replies[0], EngineError):
-            raise replies[0]
-        now_ms = self._server_ms(node)
-        ready = self.change.prepared(
-            lambda more: self.progress.pacer.page(node, more), names, replies[1:], now_ms=now_ms
-        )
-        if not ready.commands:
-            node.command("UNWATCH")
-            self.skipped += ready.skipped
-            return True
+    def _kept_and_changed(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
+        watched = some.watch(names, self.change.questions)
+        ready = self.change.prepared(some.ask, names, watched.replies, now_ms=self._server_ms(some.first))
+        if not ready.records and not ready.unkept:
+            some.let_go(watched)
+            self._count(0, ready.skipped)
+            return ready.later
         page = self.progress.archive.append(ready.records) if ready.records else None
         self.progress.check()
-        done = self.progress.pacer.page(node, [("MULTI",), *ready.commands, ("EXEC",)])
-        if isinstance(done[-1], EngineError):
-            raise next(reply for reply in done if isinstance(reply, EngineError))
+        parts = _parted(watched, ready)
+        done = some.change(watched, [self.change.commands(*part) for part in parts])
+        touched = {record.name for (records, _), ok in zip(parts, done, strict=True) if ok for record in records}
         if page is not None:
-            self.progress.archive.settle(page, None if done[-1] is not None else ())
-        if done[-1] is None:
-            return False
-        self.changed_count += ready.changing_count
-        self.skipped += ready.skipped
-        self.progress.step(self.changed_count)
-        return True
+            self.progress.archive.settle(page, _indexes(ready.records, touched))
+        unkept = sum(len(names) for (_, names), ok in zip(parts, done, strict=True) if ok)
+        self._count(len(touched) + unkept, ready.skipped)
+        again = [record.name for record in ready.records if record.name not in touched]
+        again += [name for (_, names), ok in zip(parts, done, strict=True) if not ok for name in names]
+        return [*ready.later, *(self._again(some, again, tries) if again else ())]
 
-    def _again(self, node: RedisNode, names: Sequence[bytes], tries: int) -> None:
+    def _again(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
         """In halves, so that one busy key does not hold up the others; one alone three times, then it is left."""
         if len(names) > 1:
-            for half in chunks(names, (len(names) + 1) // 2):
-                self._page(node, half, tries=tries)
-        elif tries > 1:
-            self._page(node, names, tries=tries - 1)
-        else:
-            self.skipped["kept changing while they were kept"] += 1
+            halves = chunks(names, (len(names) + 1) // 2)
+            return [name for half in halves for name in self._page(some, half, tries=tries)]
+        if tries > 1:
+            return self._page(some, names, tries=tries - 1)
+        self._count(0, Counter({BUSY_WORDS: 1}))
+        return ()
+
+    def _count(self, changed: int, skipped: Counter[str]) -> None:
+        self.changed_count += changed
+        self.skipped += skipped
+        self.progress.step(self.changed_count)
+
+    # -- what an earlier try, or a broken connection, left open --------------------------------------------------------
 
     def _settle_before(self, node: RedisNode) -> None:
-        """What the try before kept and never settled: the server says what became of it."""
+        """What was kept and never settled: the server says what became of it."""
         page = self.progress.archive.unsettled()
         if page is None or page[1][0].place != self.change.place:
             return
@@ -222,41 +241,45 @@ class Sweep:
         self.progress.archive.settle(page[0], changed)
         self.changed_count += len(changed)
 
+    def _settle_after(self, address: Address) -> None:
+        """The connection broke: whether the last page was changed is asked over another one, if the server still answers."""
+        with suppress(EngineError), self._connected(address) as node:
+            self._settle_before(node)
+            self.progress.step(self.changed_count)
+
     def _server_ms(self, node: RedisNode) -> int:
         """The server's clock, asked for once in ten seconds; ours runs on meanwhile."""
         now = time.monotonic()
-        if not self._now_at or now - self._now_at > 10:
-            self._now_ms, self._now_at = originals.server_ms(node), now
-        return int(self._now_ms + (now - self._now_at) * 1000)
-
-    def _keep_place(self, *, force: bool) -> None:
-        now = time.monotonic()
-        if force or now - self._kept_at >= CHECKPOINT_EVERY_S:
-            self._kept_at = now
-            self.progress.step(self.changed_count)
-            self.progress.checkpoint(
-                State(
-                    cursors=dict(self.cursors),
-                    run_ids=dict(self.run_ids),
-                    changed_count=self.changed_count,
-                    skipped=dict(self.skipped),
-                )
-            )
+        if now - self._clock_at >= CLOCK_FOR_S:
+            self._clock_ms, self._clock_at = originals.server_ms(node), now
+        return int(self._clock_ms + (now - self._clock_at) * 1000)
 
     def _outcome(self) -> Outcome:
-        figures = [
-            Figure(
-                label=f"{self.change.verb}",
-                amount=exactly(self.changed_count, "keys"),
-                note=say(f"of {self.most_count:,} planned"),
-            )
-        ]
+        verb = self.change.verb
+        planned = say(f"of {self.most_count:,} planned")
+        figures = [Figure(label=verb, amount=exactly(self.changed_count, "keys"), note=planned)]
         figures += [
             Figure(label="Skipped", amount=exactly(number, "keys"), note=say(why))
             for why, number in self.skipped.items()
             if number
         ]
         figures.append(Figure(label="Failed", amount=exactly(0, "keys"), note=say("no error from the server")))
-        return Outcome(
-            ending=Ending.DONE, said=say(f"{self.change.verb} {self.changed_count:,} keys."), figures=tuple(figures)
-        )
+        return Outcome(ending=Ending.DONE, said=say(f"{verb} {self.changed_count:,} keys."), figures=tuple(figures))
+
+
+def _parted(watched: Watched, ready: Prepared) -> list[tuple[list[Record], list[bytes]]]:
+    """What is kept and what is not, by the connection that watches it."""
+    lane = {name: index for index, (_, names) in enumerate(watched.parts) for name in names}
+    parts: list[tuple[list[Record], list[bytes]]] = [([], []) for _ in watched.parts]
+    for record in ready.records:
+        parts[lane[record.name]][0].append(record)
+    for name in ready.unkept:
+        parts[lane[name]][1].append(name)
+    return parts
+
+
+def _indexes(records: Sequence[Record], touched: set[bytes]) -> list[int] | None:
+    """None for all of them."""
+    if len(touched) == len(records):
+        return None
+    return [index for index, record in enumerate(records) if record.name in touched]

@@ -23,6 +23,7 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from redis.retry import Retry
 
 from apps.engine import errors
+from apps.engine.connections import redis_wire
 from apps.engine.connections.addresses import IP, resolve
 from apps.engine.connections.command_names import Argument, Command, rule_of, shown
 from apps.engine.connections.idle import IdleConnections
@@ -36,6 +37,8 @@ __all__ = ["Argument", "Command", "RedisNode", "Reply", "forget_connections", "r
 Reply: TypeAlias = Any
 
 CLIENT_NAME = "signalbox"
+# Replies that are no error and hold none: nearly all are, and then nothing has to be looked at one by one.
+_PLAIN = frozenset({bytes, int, type(None)})
 
 
 class RedisNode:
@@ -81,14 +84,17 @@ class RedisNode:
         """Put commands on their way. Until `receive` the server works on them, and whoever asked on something else."""
         self._owed, self._sent_at = commands, time.perf_counter()
         self.sent += len(commands)
-        packed = b"".join([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
+        packed = b"".join(map(hiredis.pack_command, map(tuple, commands)))  # type: ignore[arg-type]
         with self._in_words():
             self._connection.send_packed_command([packed], check_health=False)
 
     def receive(self, *, raising: bool = False) -> list[Reply | errors.EngineError]:
         """The replies to what was sent, as `pipeline` gives them."""
         with self._in_words():
-            replies = [self._one(command) for command in self._owed]
+            read = redis_wire.read(self._connection, len(self._owed))
+        replies = read
+        if not _PLAIN.issuperset(map(type, read)):
+            replies = [self._one(reply, command) for reply, command in zip(read, self._owed, strict=True)]
         if self.recorder is not None:
             self.recorder.note(self._owed, time.perf_counter() - self._sent_at)
         self._owed = ()
@@ -116,13 +122,11 @@ class RedisNode:
             self._connection.disconnect()
             raise _translated(error, self.address) from error
 
-    def _one(self, command: Command) -> Reply | errors.EngineError:
-        try:
-            reply = self._connection.read_response(disable_decoding=True)
-        except redis.exceptions.ResponseError as error:
-            return _translated(error, self.address, command=command)
-        if isinstance(reply, list) and command[0] == "EXEC":
-            return [_translated(r, self.address) if isinstance(r, redis.exceptions.RedisError) else r for r in reply]
+    def _one(self, reply: Any, command: Command) -> Reply | errors.EngineError:
+        if isinstance(reply, Exception):
+            return _translated(reply, self.address, command=command)
+        if command[0] == "EXEC" and isinstance(reply, list):
+            return [_translated(r, self.address) if isinstance(r, Exception) else r for r in reply]
         return reply
 
 
