@@ -7,9 +7,7 @@ is in the originals or on the server, added up.
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -163,9 +161,7 @@ def test_a_worker_that_slept_through_its_lock_touches_nothing_any_more(
     """Suspended in the middle, taken for dead, replaced, and then it wakes up."""
     furnish(redis_clean)
     run = submitted(door(alice), DELETE, pattern=b"cart:tmp:*")
-    sleeper = worker.start(run, at=24, how="pause")
-    try:
-        _until_stopped(sleeper.pid)
+    with worker.paused(run, at=24):
         silent(run)
         assert reaping.reap() == 1
         assert worker(run).returncode == 0
@@ -173,20 +169,9 @@ def test_a_worker_that_slept_through_its_lock_touches_nothing_any_more(
         assert run.state == "done", run.outcome
         for n in range(50):
             redis_clean.command("SET", f"cart:tmp:new{n}", "written after the run")
-        sleeper.send_signal(signal.SIGCONT)
-        sleeper.communicate(timeout=60)
-    finally:
-        sleeper.kill()
     left = [name for name in values(redis_clean) if name.startswith(b"cart:tmp:")]
     assert len(left) == 50 and all(name.startswith(b"cart:tmp:new") for name in left)
     assert AuditEntry.objects.filter(run_number=run.pk, phase="outcome").count() == 1
-
-
-def _until_stopped(pid: int) -> None:
-    ends_at = time.monotonic() + 30
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < ends_at, "it was never suspended"
-        time.sleep(0.02)
 
 
 def test_what_was_kept_by_a_killed_worker_can_be_read(
