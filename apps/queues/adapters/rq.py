@@ -18,13 +18,12 @@ from apps.engine.errors import EngineError, Gone, Unsupported
 from apps.engine.units import duration_text
 from apps.queues import payloads, reads, rq_jobs
 from apps.queues.asking import Asking, Line, asked, in_step, unrefused
-from apps.queues.rq_jobs import JOB
+from apps.queues.rq_jobs import FAILED, JOB, QUEUE, QUEUES, WORKER, WORKERS
 
-QUEUE, WORKER = b"rq:queue:", b"rq:worker:"
 REGISTRIES = {
     "running": (b"rq:wip:", "Running", "Started"),
     "scheduled": (b"rq:scheduled:", "Scheduled", "Due"),
-    "failed": (b"rq:failed:", "Failed", "Failed"),
+    "failed": (FAILED, "Failed", "Failed"),
     "deferred": (b"rq:deferred:", "Deferred", "Created"),
     "finished": (b"rq:finished:", "Finished", "Finished"),
     "canceled": (b"rq:canceled:", "Canceled", "Canceled"),
@@ -43,7 +42,7 @@ class RqAdapter(contract.Adapter[RedisNode]):
 
     def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
         """Cost: one SSCAN of each set for 500 members, and one HGET. Source: `rq:queues`, `rq:workers`, a worker's `version`."""
-        named, working = asked(node, reads.some_members([b"rq:queues", b"rq:workers"], others_are_empty=True))
+        named, working = asked(node, reads.some_members([QUEUES, WORKERS], others_are_empty=True))
         queues = [name for name in named if name.startswith(QUEUE)]
         heard = sorted(name for name in working if name.startswith(WORKER))
         if not queues and not heard:
