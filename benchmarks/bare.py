@@ -1,6 +1,9 @@
-"""The page to compare with: signed in, the same words, the same tables, nothing else."""
+"""The pages to compare with: signed in, the same words, the same tables, nothing else; and the same with its questions asked."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template import engines
@@ -16,20 +19,30 @@ TABLE = """{% for text in words %}<p>{{ text }}</p>
 
 
 class Show:
-    """The view; the benchmark tells it what to show before it measures."""
+    """The view; the benchmark tells it what to show before it measures. With `asks` it asks these questions in turn first.
+
+    Like every page it is rendered with the console's context processors, so it reads the fleet that the frame shows; unless
+    it is `alone`: then it has nothing but the session, the operator and its words.
+    """
 
     permission = "console.use"
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
+        self._alone = alone
         self.takes(Visible())
 
-    def takes(self, seen: Visible) -> None:
+    def takes(self, seen: Visible, asks: Sequence[Callable[[], Any]] = ()) -> None:
         frame = "".join(f"<span>{escape(text)}</span>" for text in seen.frame)
-        self._seen = seen
+        self._seen, self._asks = seen, asks
         self._template = engines["django"].from_string(HEAD + "{% verbatim %}" + frame + "{% endverbatim %}" + TABLE)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse(self._template.render({"rows": self._seen.rows, "words": self._seen.words}, request))
+        for ask in self._asks:
+            ask()
+        said = {"rows": self._seen.rows, "words": self._seen.words}
+        if self._alone:
+            return HttpResponse(self._template.render({**said, "request": request}))
+        return HttpResponse(self._template.render(said, request))
 
 
-show = Show()
+show, show_asked, show_alone = Show(), Show(), Show(alone=True)

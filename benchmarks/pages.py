@@ -7,6 +7,10 @@ cells that were made before the clock starts; the words of the frame stand in th
 escaped twice. Both are called through the same WSGI handler and middleware in one process, turn by turn, so the machine's
 noise meets both. Printed are medians: the page, how much of it is waiting for the managed server, the bare page, and three
 ratios to it: of the whole page, of the console's own time (without the waiting), and of processor time alone.
+
+Two more ratios of the whole page tell what the reference leaves out or brings along: `asked` is to a bare page that also asks
+the servers what the page asked them, over plain connections of the drivers, one question after the other; `alone` is to a
+bare page without the console's context processors, which read the fleet for the frame of every page.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from django.test import Client
 
+    from benchmarks.replay import Drivers, Trip
     from benchmarks.waiting import Waiting
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,11 +52,21 @@ class Measured:
     page_ms: float
     waited_ms: float
     bare_ms: float
+    asked_ms: float
+    alone_ms: float
     processor_ratio: float
 
     @property
     def ratio(self) -> float:
         return self.page_ms / self.bare_ms
+
+    @property
+    def asked_ratio(self) -> float:
+        return self.page_ms / self.asked_ms
+
+    @property
+    def alone_ratio(self) -> float:
+        return self.page_ms / self.alone_ms
 
     @property
     def own_ratio(self) -> float:
@@ -127,6 +142,8 @@ def measure(rounds: int) -> list[Measured]:
     from django.test import Client
 
     from apps.accounts.models import Assignment, Operator
+    from apps.servers.models import Server
+    from benchmarks.replay import drivers
     from benchmarks.waiting import waiting
 
     call_command("collectstatic", "--no-input", "-v0")
@@ -135,8 +152,9 @@ def measure(rounds: int) -> list[Measured]:
     Assignment.objects.create(operator=operator, role="maintainer", granted_by="benchmark")
     client = Client()
     client.force_login(operator)
-    with waiting() as clock:
-        return [_measured(client, path, rounds, clock) for path in paths()]
+    targets = [server.target() for server in Server.objects.all()]
+    with waiting() as clock, drivers(targets) as asking:
+        return [_measured(client, path, rounds, clock, asking) for path in paths()]
 
 
 def paths() -> list[str]:
@@ -153,28 +171,36 @@ def paths() -> list[str]:
     return pages
 
 
-def _measured(client: Client, path: str, rounds: int, clock: Waiting) -> Measured:
-    from benchmarks.bare import show
+REFERENCES = ("/bare/", "/bare/asked/", "/bare/alone/")
+
+
+def _measured(client: Client, path: str, rounds: int, clock: Waiting, asking: Drivers) -> Measured:
+    from benchmarks.bare import show, show_alone, show_asked
     from benchmarks.visible import visible
 
     response = client.get(path)
     if response.status_code != 200:
         raise SystemExit(f"{path} answered {response.status_code}")
     seen = visible(response.content.decode())
+    queries_count, trips = _counted(client, path, clock)
     show.takes(seen)
-    client.get("/bare/")
-    queries_count, trips_count = _counted(client, path, clock)
-    turns = [(_turn(client, path, clock), _turn(client, "/bare/", clock)) for _ in range(rounds)]
-    page, bare = [page for page, _ in turns], [bare for _, bare in turns]
+    show_alone.takes(seen)
+    show_asked.takes(seen, [asking.asking(trip) for trip in trips])
+    for reference in REFERENCES:
+        client.get(reference)
+    turns = [[_turn(client, each, clock) for each in (path, *REFERENCES)] for _ in range(rounds)]
+    page, bare, asked, alone = map(list, zip(*turns, strict=True))
     return Measured(
         path=path,
         rows_count=len(seen.rows),
         cells_count=seen.cells_count,
         queries_count=queries_count,
-        trips_count=trips_count,
+        trips_count=len(trips),
         page_ms=_median(page, lambda turn: turn.wall_ms),
         waited_ms=_median(page, lambda turn: turn.waited_ms),
         bare_ms=_median(bare, lambda turn: turn.wall_ms),
+        asked_ms=_median(asked, lambda turn: turn.wall_ms),
+        alone_ms=_median(alone, lambda turn: turn.wall_ms),
         processor_ratio=_median(page, lambda turn: turn.processor_ms) / _median(bare, lambda turn: turn.processor_ms),
     )
 
@@ -183,15 +209,15 @@ def _median(turns: list[Turn], figure: Callable[[Turn], float]) -> float:
     return statistics.median(map(figure, turns))
 
 
-def _counted(client: Client, path: str, clock: Waiting) -> tuple[int, int]:
-    """Queries to the console's own database, and questions to managed servers, of one call."""
+def _counted(client: Client, path: str, clock: Waiting) -> tuple[int, list[Trip]]:
+    """Queries to the console's own database, and the questions to managed servers, of one call over connections that are there."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
     clock.reset()
     with CaptureQueriesContext(connection) as queries:
         client.get(path)
-    return len(queries), clock.trips_count
+    return len(queries), clock.trips
 
 
 def _turn(client: Client, path: str, clock: Waiting) -> Turn:
@@ -207,7 +233,7 @@ def _turn(client: Client, path: str, clock: Waiting) -> Turn:
 
 HEADINGS = (
     f"{'page':<34} {'rows':>4} {'cells':>5} {'sql':>3} {'trips':>5} {'page ms':>8} {'waits ms':>8} {'bare ms':>8}"
-    f" {'ratio':>6} {'own':>6} {'cpu':>6}"
+    f" {'ratio':>6} {'own':>6} {'cpu':>6} {'asked':>6} {'alone':>6}"
 )
 
 
@@ -216,6 +242,7 @@ def _line(result: Measured) -> str:
         f"{result.path:<34} {result.rows_count:>4} {result.cells_count:>5} {result.queries_count:>3} {result.trips_count:>5}"
         f" {result.page_ms:>8.1f} {result.waited_ms:>8.1f} {result.bare_ms:>8.1f}"
         f" {result.ratio:>6.2f} {result.own_ratio:>6.2f} {result.processor_ratio:>6.2f}"
+        f" {result.asked_ratio:>6.2f} {result.alone_ratio:>6.2f}"
     )
 
 
@@ -223,7 +250,11 @@ def report(results: list[Measured]) -> int:
     """The table, the medians, and which pages miss the limit and why. 1 when a page misses it."""
     print(HEADINGS, *map(_line, results), sep="\n")
     whole, own = [result.ratio for result in results], [result.own_ratio for result in results]
-    print(f"median {statistics.median(whole):.2f} x, own time {statistics.median(own):.2f} x")
+    asked = [result.asked_ratio for result in results]
+    medians = [
+        f"{name} {statistics.median(some):.2f} x" for name, some in (("", whole), ("own time", own), ("asked", asked))
+    ]
+    print("median", ", ".join(medians).strip())
     missing = [result for result in results if result.ratio > LIMIT]
     print(f"{len(results) - len(missing)} of {len(results)} pages take at most {LIMIT} times the bare page")
     for result in sorted(missing, key=lambda r: -r.ratio):

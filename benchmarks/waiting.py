@@ -10,19 +10,22 @@ from functools import wraps
 from typing import Any
 
 from apps.engine.connections import postgres, redis
+from benchmarks.replay import Trip, trip_of
 
-PLACES: tuple[tuple[Any, str], ...] = (
-    (redis.RedisNode, "pipeline"),
-    (redis, "_connected"),
-    (postgres.PostgresNode, "_run"),
-    (postgres, "_connected"),
+# Where a question begins and ends, and where it only begins or ends: what is done in between is done while the server works.
+PLACES: tuple[tuple[Any, str, str], ...] = (
+    (redis.RedisNode, "send", "opening"),
+    (redis.RedisNode, "receive", "closing"),
+    (redis, "_connected", "around"),
+    (postgres.PostgresNode, "_run", "around"),
+    (postgres, "_connected", "around"),
 )
 
 
 class Waiting:
     """`waited_s` is the time in which at least one question was open, so that servers asked side by side count once.
 
-    Sending, parsing and the driver's own work are in it; what the console makes of an answer is not.
+    Sending, parsing and the driver's own work are in it; what the console makes of an answer is not. `trips` are the questions.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,7 @@ class Waiting:
     def reset(self) -> None:
         self.waited_s = 0.0
         self.trips_count = 0
+        self.trips: list[Trip] = []
 
     def _begin(self) -> None:
         with self._lock:
@@ -48,10 +52,38 @@ class Waiting:
             if self._open == 0:
                 self.waited_s += time.perf_counter() - self._since
 
+    def _note(self, args: tuple[Any, ...]) -> None:
+        if trip := trip_of(args[0], args[1:]):
+            self.trips.append(trip)
+
+    def opening(self, question: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(question)
+        def timed(*args: Any, **more: Any) -> Any:
+            self._begin()
+            self._note(args)
+            try:
+                return question(*args, **more)
+            except BaseException:
+                self._end()
+                raise
+
+        return timed
+
+    def closing(self, question: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(question)
+        def timed(*args: Any, **more: Any) -> Any:
+            try:
+                return question(*args, **more)
+            finally:
+                self._end()
+
+        return timed
+
     def around(self, question: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(question)
         def timed(*args: Any, **more: Any) -> Any:
             self._begin()
+            self._note(args)
             try:
                 return question(*args, **more)
             finally:
@@ -64,11 +96,11 @@ class Waiting:
 def waiting() -> Iterator[Waiting]:
     """Put the clock around every question to a managed server; taken off again at the end."""
     clock = Waiting()
-    before = [(place, name, getattr(place, name)) for place, name in PLACES]
-    for place, name, question in before:
-        setattr(place, name, clock.around(question))
+    before = [(place, name, how, getattr(place, name)) for place, name, how in PLACES]
+    for place, name, how, question in before:
+        setattr(place, name, getattr(clock, how)(question))
     try:
         yield clock
     finally:
-        for place, name, question in before:
+        for place, name, _, question in before:
             setattr(place, name, question)

@@ -116,7 +116,12 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "apps.shell.context.frame",
             ],
-            "builtins": ["template_partials.templatetags.partials", "apps.shell.templatetags.shell"],
+            "builtins": [
+                "template_partials.templatetags.partials",
+                "apps.shell.templatetags.shell",
+                "apps.shell.templatetags.kept",
+                "apps.shell.templatetags.table_rows",
+            ],
         },
     },
 ]
@@ -247,7 +252,16 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 2, "socket_connect_timeout": 2, "visibility_timeout": 6 * 3600}
+# A broker that is down must not hold a click up: one more try at once, then the run waits in the console's database.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
+    "visibility_timeout": 6 * 3600,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -79,7 +79,7 @@ def assignments(operator: Operator) -> list[Assignment]:
     """What is in force for this operator now. Cost: one indexed query, once a request (kept on the operator object)."""
     kept: list[Assignment] | None = getattr(operator, "_assignments_in_force", None)
     if kept is None:
-        kept = list(operator.assignments.in_force()) if operator.may_sign_in else []
+        kept = Assignment.objects.held_by(operator) if operator.may_sign_in else []
         operator._assignments_in_force = kept  # type: ignore[attr-defined]
     return kept
 
@@ -100,17 +100,21 @@ def roles_at(operator: Operator, place: Place | None) -> frozenset[Role]:
     """The roles an operator holds at a place; without a place, those that hold everywhere (scope all)."""
     held = assignments(operator)
     if place is None:
-        return frozenset(Role(a.role) for a in held if a.scope_kind == ScopeKind.ALL)
-    return frozenset(Role(a.role) for a in held if covers(a, place))
+        return frozenset([Role(a.role) for a in held if a.scope_kind == ScopeKind.ALL])
+    return frozenset([Role(a.role) for a in held if covers(a, place)])
 
 
 def decide(operator: Operator, permission: str, place: Place | None = None) -> Decision:
     """The easiest need among the operator's roles at a place. Errors: KeyError for a permission that is not in the table."""
-    row = TABLE[permission]
     if permission in ("own.account", "console.use"):
         return Decision(need=Need.YES, visible=True, roles=frozenset())
-    roles = roles_at(operator, place)
-    needs = [row.need(role, place.policy if place else "prod") for role in roles]
+    return _decided(permission, place.policy if place else "prod", roles_at(operator, place))
+
+
+@lru_cache(maxsize=1024)
+def _decided(permission: str, policy: str, roles: frozenset[Role]) -> Decision:
+    """What the table says of roles held together. A page asks it of every section of every server."""
+    needs = [TABLE[permission].need(role, policy) for role in roles]
     return Decision(need=min(needs, key=lambda need: need.rank, default=Need.NO), visible=bool(roles), roles=roles)
 
 

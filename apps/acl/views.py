@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +15,7 @@ from apps.acl.reads import redis as acl
 from apps.acl.reads.postgres import Role, Roles
 from apps.acl.reads.rules import User, rule_words
 from apps.acl.reads.words import Sentence, describe, in_short, trouble
+from apps.acl.shown import RoleRow, shown_roles
 from apps.engine import text
 from apps.engine.errors import EngineError, Gone, Unreachable
 from apps.engine.target import Address, Target
@@ -47,6 +48,7 @@ class UserRow:
     short: Sentence
     client_count: int | None
     is_me: bool
+    is_picked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,12 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
     listed = read_panel(lambda: acl.users(target, address=address))
     rows = _user_rows(listed.value) if listed.value else ()
     name = _asked_user(request, rows)
+    rows = tuple(replace(row, is_picked=True) if row.user.name == name else row for row in rows)
     context: dict[str, Any] = {
         "server": server,
         "addresses": addresses,
         "address": address,
+        "node": str(address) if len(addresses) > 1 else "",
         "listed": listed,
         "rows": rows,
         "denied": _unless_unreachable(listed, lambda: acl.denials(target, address=address)),
@@ -95,16 +99,18 @@ def _asked_user(request: HttpRequest, rows: tuple[UserRow, ...]) -> bytes | None
 
 
 def _user_rows(listed: acl.Users) -> tuple[UserRow, ...]:
-    return tuple(
-        UserRow(
-            user=user,
-            signal=trouble(user)[0],
-            reason=trouble(user)[1],
-            short=in_short(user),
-            client_count=listed.clients_of(user),
-            is_me=user.name == listed.me,
-        )
-        for user in listed.users
+    return tuple(_user_row(listed, user) for user in listed.users)
+
+
+def _user_row(listed: acl.Users, user: User) -> UserRow:
+    signal, reason = trouble(user)
+    return UserRow(
+        user=user,
+        signal=signal,
+        reason=reason,
+        short=in_short(user),
+        client_count=listed.clients_of(user),
+        is_me=user.name == listed.me,
     )
 
 
@@ -134,15 +140,6 @@ def _unless_unreachable(first: Panel[Any], question: Callable[[], Value]) -> Pan
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleRow:
-    role: Role
-    signal: str
-    reason: str
-    password: str | None
-    parents: tuple[Role, ...]
-
-
 def _postgres(request: HttpRequest, server: Server, target: Target) -> HttpResponse:
     panel = read_panel(lambda: postgres.roles(target))
     context: dict[str, Any] = {"server": server, "panel": panel, "address": server.address_list()[0]}
@@ -151,6 +148,7 @@ def _postgres(request: HttpRequest, server: Server, target: Target) -> HttpRespo
         asked = request.GET.get("role")
         chosen = panel.value.named(asked) if asked is not None else rows[0].role if rows else None
         context |= {"rows": rows, "asked": asked, "worst": [row for row in rows if row.signal in ("crit", "warn")]}
+        context |= {"role_rows": shown_roles(rows, chosen=chosen)}
         if chosen:
             context |= _role_detail(panel.value, chosen)
     return render(request, "acl/postgres.html", context)

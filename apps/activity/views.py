@@ -11,6 +11,8 @@ from apps.activity import words
 from apps.activity.reads.clients import MOST_CLIENTS_SHOWN, Client, ClientOrder, channels, clients, grouped, ordered
 from apps.activity.reads.sessions import Activity, Session
 from apps.activity.reads.sessions import activity as read_activity
+from apps.activity.shown import shown_clients, shown_groups
+from apps.activity.shown_sessions import shown_sessions, shown_sources
 from apps.engine.target import Target
 from apps.servers.access import server_page
 from apps.servers.fragments import part
@@ -43,12 +45,15 @@ def _sessions(request: HttpRequest, server: Server, seen: Look, target: Callable
     which = request.GET.get("list", "")
     which = which if which in ("transaction", "all") else "working"
     panel: Panel[Activity] = read_panel(lambda: read_activity(target(), idle=which == "all"))
+    sessions = _chosen(panel.value.sessions, which) if panel.value else ()
     context = {
         "server": server,
         "look": seen,
         "panel": panel,
         "heading": words.activity_heading(panel.value) if panel.value else "Activity cannot be told",
-        "sessions": _chosen(panel.value.sessions, which) if panel.value else (),
+        "sessions": sessions,
+        "session_rows": shown_sessions(sessions, shows=seen.shows),
+        "source_rows": shown_sources(panel.value.sources if panel.value else ()),
         "blocked": panel.value.blocked[:BLOCKED_SHOWN] if panel.value else (),
         "which": which,
         "whiches": (("working", "Working"), ("transaction", "Idle in transaction"), ("all", "All")),
@@ -72,9 +77,9 @@ def _clients(request: HttpRequest, server: Server, seen: Look, target: Callable[
         "look": seen,
         "panel": panel,
         "heading": words.clients_heading(panel.value) if panel.value else "Clients cannot be told",
-        "clients": ordered(found, order),
+        "clients": shown_clients(ordered(found, order)),
         "most_shown": MOST_CLIENTS_SHOWN,
-        "groups": groups[:GROUPS_SHOWN],
+        "groups": shown_groups(groups[:GROUPS_SHOWN]),
         "groups_count": len(groups),
         "order": order.value,
         "orders": [(each.value, title) for each, title in ORDER_TITLES.items()],

@@ -19,6 +19,7 @@ from apps.engine.target import Target
 
 SMALLEST_PAGE = 10
 LARGEST_PAGE = 200
+LARGEST_PAGE_AT_FULL_SPEED = 1000
 COMFORT_S = 0.001
 LIMIT_S = 0.005
 STRAINED_FOR_S = 30.0
@@ -42,6 +43,7 @@ class Pace:
 
     budget_ratio: float
     largest: int = LARGEST_PAGE
+    comfort_s: float = COMFORT_S
     page_size: int = SMALLEST_PAGE * 5
     felt: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     slowed: bool = False
@@ -55,9 +57,9 @@ class Pace:
         """
         self.felt.append(felt_s)
         small = self.page_size <= SMALLEST_PAGE
-        if felt_s > COMFORT_S:
+        if felt_s > self.comfort_s:
             self.page_size = max(SMALLEST_PAGE, self.page_size // 2)
-        elif felt_s < COMFORT_S / 2:
+        elif felt_s < self.comfort_s / 2:
             self.page_size = min(self.largest, self.page_size + max(1, self.page_size // 4))
         self.slowed = felt_s > LIMIT_S
         self._note_strain(small and self.slowed, now)
@@ -78,6 +80,11 @@ class Pace:
         if self.budget_ratio >= 1:
             return 0.0
         return float(min(LONGEST_REST_S, busy_s * (1 / max(self.budget_ratio, 0.001) - 1)))
+
+    def at_full_speed(self) -> None:
+        """No rests, and pages that others may feel: up to the limit, not only to comfort."""
+        self.budget_ratio, self.comfort_s = 1.0, LIMIT_S
+        self.largest = self.page_size = LARGEST_PAGE_AT_FULL_SPEED
 
     @property
     def p99_s(self) -> float | None:
@@ -104,21 +111,30 @@ class Pacer(AbstractContextManager["Pacer"]):
         return self.pace.page_size
 
     def page(self, node: RedisNode, commands: Sequence[Command]) -> list[Reply | EngineError]:
-        """One page: as node.pipeline, and the pace learns from it. Errors: those of the node."""
+        """One page over one connection. See `pages`."""
+        return self.pages([(node, commands)])[0]
+
+    def pages(self, asked: Sequence[tuple[RedisNode, Sequence[Command]]]) -> list[list[Reply | EngineError]]:
+        """A page that is spread over several connections: all is on its way before the first answer is read.
+
+        As node.pipeline for each; the pace learns from it. Errors: those of the nodes.
+        """
         watch = self._watcher()
-        begun, ours = time.perf_counter(), time.thread_time()
-        node.send(commands)
+        begun, ours = time.perf_counter(), self._processor_s()
+        for node, commands in asked:
+            node.send(commands)
         sent = time.perf_counter()
-        watch.send(PING)
-        watch.receive(PING)
+        watch.pipeline(PING)
         felt_s = time.perf_counter() - sent
-        replies = node.receive(commands)
+        replies = [node.receive() for node, _ in asked]
         took_s = time.perf_counter() - begun
-        if node.recorder is not None:
-            node.recorder.note(commands, took_s)
         self._felt_s = max(self._felt_s, felt_s)
-        self._busy_s += max(felt_s, took_s - (time.thread_time() - ours))  # what we did not work ourselves, we waited
+        self._busy_s += max(felt_s, took_s - (self._processor_s() - ours))  # what we did not work ourselves, we waited
         return replies
+
+    def _processor_s(self) -> float:
+        """Asking for it costs as much as a round trip on some machines; without rests nobody needs it."""
+        return time.thread_time() if self.pace.budget_ratio < 1 else 0.0
 
     def rest(self) -> float:
         """Between pages: rests as long as the budget asks for. Returns the time rested. Errors: Strained."""

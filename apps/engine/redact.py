@@ -11,40 +11,45 @@ from apps.engine import text
 from apps.engine.connections.redis import Argument, Command
 
 MOST_NAME_BYTES = 200
+MOST_WORDS = 80  # an ACL rule of 64 words is shown whole
 # Words that say how, never what.
 OPTIONS = frozenset(
     b"MATCH COUNT TYPE SAMPLES EX PX EXAT PXAT NX XX GT LT GET KEEPTTL ABSTTL REPLACE MAXLEN MINID LIMIT WITHSCORES REV ID ADDR"
     b" USER SKIPME YES NO ASYNC SYNC RESET STREAMS GROUP JUSTID SCHEDULE ABORT LEFT RIGHT BEFORE AFTER FORCE TIMEOUT".split()
 )
 WHOLE = frozenset(
-    b"SCAN CLIENT SLOWLOG LATENCY MEMORY BGSAVE PSYNC REPLCONF INFO SELECT ROLE DBSIZE TIME WAIT LASTSAVE".split()
+    b"SCAN CLIENT SLOWLOG LATENCY BGSAVE PSYNC REPLCONF INFO SELECT ROLE DBSIZE TIME WAIT LASTSAVE".split()
 )
 MANY_KEYS = frozenset(b"UNLINK DEL EXISTS TOUCH WATCH MGET".split())
 # What differs between calls says nothing: many of them are one shape.
 ROUGH = frozenset(b"XADD XRANGE".split())
 SHA_SHOWN = 8
+ABOUT_A_KEY = frozenset(b"MEMORY OBJECT XINFO".split())  # the key comes after a subcommand
 MASKED_SETTINGS = (b"pass", b"auth", b"user", b"secret", b"key")
 
 
 def shown(command: Command) -> str:
     """One command, on one line. Cost: microseconds; names are cut at 200 bytes."""
-    words = [_bytes(word) for word in command]
-    verb = words[0].upper()
+    verb = _bytes(command[0]).upper()
+    if verb in MANY_KEYS:
+        some = " ".join(_name(_bytes(word)) for word in command[:6])
+        return some + (f" … {len(command) - 1} keys" if len(command) > 6 else "")
+    words = [_bytes(word) for word in command[:MOST_WORDS]]
     if verb in WHOLE or len(words) == 1:
         return " ".join(map(_name, words))
-    if verb in MANY_KEYS:
-        return " ".join(_name(word) for word in words[:6]) + (f" … {len(words) - 1} keys" if len(words) > 6 else "")
     return " ".join([verb.decode("ascii", "replace"), *SPECIAL.get(verb, _key_and_options)(words[1:])])
 
 
 def shape(command: Command) -> str:
     """What many commands have in common: `DUMP <key>`, `UNLINK <key> …`, `SCAN <cursor> MATCH cart:* COUNT 200`."""
-    words = [_bytes(word) for word in command]
-    verb = words[0].upper()
+    verb = _bytes(command[0]).upper()
+    if verb in MANY_KEYS:
+        return f"{verb.decode()} <key>{' …' if len(command) > 2 else ''}"
+    words = [_bytes(word) for word in command[:MOST_WORDS]]
     if verb == b"SCAN" and len(words) > 1:
         return " ".join(["SCAN <cursor>", *map(_name, words[2:])])
-    if verb in MANY_KEYS:
-        return f"{verb.decode()} <key>{' …' if len(words) > 2 else ''}"
+    if verb in ABOUT_A_KEY and len(words) > 2:
+        return " ".join([verb.decode(), _name(words[1]), "<key>", *map(_option, words[3:])])
     if verb in ROUGH:
         return f"{verb.decode()} <key> …"
     if verb == b"EVALSHA":
@@ -108,4 +113,5 @@ SPECIAL: dict[bytes, Callable[[Sequence[bytes]], list[str]]] = {
     b"XDEL": lambda words: list(map(_name, words)),
     b"LREM": lambda words: [*map(_name, words[:2]), *map(_masked, words[2:])],
     b"OBJECT": lambda words: list(map(_name, words)),
+    b"MEMORY": lambda words: list(map(_name, words)),
 }

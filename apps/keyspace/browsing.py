@@ -11,7 +11,7 @@ from apps.keyspace.glob import Glob
 from apps.keyspace.positions import Position
 from apps.keyspace.reads.look import Database, Look, look
 from apps.keyspace.reads.rows import MOST_ROWS, KeyRow, Rows, rows
-from apps.keyspace.tree import SEPARATOR, Line, tree
+from apps.keyspace.tree import SEPARATOR, Growing, Line
 
 # Longer names would not fit into an address; they are listed and cannot be opened.
 MOST_OPENED_BYTES = 1024
@@ -75,8 +75,10 @@ def listing(target: Target, *, asked: Asked) -> Listing:
     Shape: Listing with at most 200 lines. Units: see Look and KeyRow.
     Cost: one stretch of `look` and, for the keys on the page, `rows`. Errors and source: theirs.
     """
-    seen = look(target, glob=asked.glob, key_type=asked.key_type, position=asked.position)
-    lines, more_count = _lines(seen.names, asked)
+    grown = Growing()
+    taking = grown.take if asked.layout != "list" else _nothing
+    seen = look(target, glob=asked.glob, key_type=asked.key_type, position=asked.position, taking=taking)
+    lines, more_count = _lines(seen.names, grown, asked)
     described = rows(target, names=[line.name for line in lines if not line.is_folder])
     return Listing(
         coverage=coverage(seen, filtered=asked.filtered),
@@ -90,10 +92,14 @@ def listing(target: Target, *, asked: Asked) -> Listing:
     )
 
 
-def _lines(names: Sequence[bytes], asked: Asked) -> tuple[Sequence[Line], int]:
+def _nothing(names: Sequence[bytes]) -> None:
+    """A list is made of all names at the end."""
+
+
+def _lines(names: Sequence[bytes], grown: Growing, asked: Asked) -> tuple[Sequence[Line], int]:
     if asked.layout != "list":
-        grown = tree(names, opened=asked.opened)
-        return grown.lines, grown.more_count
+        tree = grown.tree(opened=asked.opened)
+        return tree.lines, tree.more_count
     begin = (asked.page - 1) * MOST_ROWS
     page = sorted(names)[begin : begin + MOST_ROWS]
     return [Line(name=n, level=0, found_count=1, is_folder=False) for n in page], max(0, len(names) - begin - len(page))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.contracts.archive import Record
@@ -18,8 +18,7 @@ NO_EXPIRY = -1
 GONE = -2
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What is known of a key before it is kept. `memory_bytes` None and `ttl_ms` -2 for one that is gone."""
 
     name: bytes
@@ -36,22 +35,25 @@ class Measured:
 
 
 def questions(names: Sequence[bytes]) -> list[Command]:
-    """MEMORY USAGE and PTTL of each: microseconds, whatever the size of a key."""
+    """MEMORY USAGE, which looks at five elements, and PTTL of each: microseconds, whatever the size of a key."""
     return [
-        *(("MEMORY", "USAGE", name, "SAMPLES", 5) for name in names),
+        *(("MEMORY", "USAGE", name) for name in names),
         *(("PTTL", name) for name in names),
     ]
 
 
 def measured(names: Sequence[bytes], replies: Sequence[Reply | EngineError]) -> list[Measured]:
     """Errors: the EngineError of the first question that was refused."""
-    told: list[Reply] = []
+    told = unrefused(replies)
+    return list(map(Measured._make, zip(names, told[: len(names)], told[len(names) :], strict=True)))
+
+
+def unrefused(replies: Sequence[Reply | EngineError]) -> Sequence[Reply]:
+    """Errors: the EngineError of the first that was refused."""
     for reply in replies:
         if isinstance(reply, EngineError):
             raise reply
-        told.append(reply)
-    sizes, ttls = told[: len(names)], told[len(names) :]
-    return [Measured(name, size, ttl) for name, size, ttl in zip(names, sizes, ttls, strict=True)]
+    return replies
 
 
 def server_ms(node: RedisNode) -> int:

@@ -39,11 +39,11 @@ class RestoreKeys(Undo[Any]):
         """Cost: EXISTS of every key, 100 a round trip; the archive is read once."""
         counted = Counted()
         sample: list[bytes] = []
-        for place, records in _pages(originals, only):
+        for place, records in pages(originals, only):
             with redis_node(replace(target, database=place)) as node:
                 keeping.primary(node)
                 now_ms = keeping.server_ms(node)
-                there = node.pipeline([("EXISTS", kept.name) for kept in records], raising=True)
+                there = node.replies([("EXISTS", kept.name) for kept in records])
             for kept, exists in zip(records, there, strict=True):
                 _count(counted, kept, exists=bool(exists), now_ms=now_ms)
             sample += [kept.name for kept in records[: SAMPLE - len(sample)]]
@@ -57,7 +57,7 @@ class RestoreKeys(Undo[Any]):
     ) -> Outcome:
         counted = Counted()
         with progress.redis() as node:
-            for place, records in _pages(originals, only):
+            for place, records in pages(originals, only):
                 node.command("SELECT", place)
                 progress.check()
                 _put_back(node, records, counted)
@@ -65,7 +65,7 @@ class RestoreKeys(Undo[Any]):
         return _outcome(counted)
 
 
-def _pages(originals: Originals, only: bytes) -> Iterator[tuple[str, list[Record]]]:
+def pages(originals: Originals, only: bytes) -> Iterator[tuple[str, list[Record]]]:
     """At most 100 records of one database."""
     wanted: Glob | None = compiled(only) if only else None
     chosen = (kept for kept in originals.records() if wanted is None or wanted.matches(kept.name))

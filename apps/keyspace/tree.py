@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -32,47 +32,74 @@ class Tree:
 
 @dataclass(slots=True)
 class _Folder:
+    """`paths` are those of the names that stand right in it; nearly always one, its own prefix."""
+
     prefix: bytes
     found_count: int = 0
     folders: dict[bytes, _Folder] = field(default_factory=dict)
-    names: list[bytes] = field(default_factory=list)
+    paths: list[bytes] = field(default_factory=list)
+    beside_count: int = 0
 
 
 def tree(names: Sequence[bytes], *, opened: bytes = b"") -> Tree:
-    """Folders first, then keys, each by name. A folder is open on the way to `opened`, when it is the only line of its
-    folder, and when all that was found is short."""
-    root = _grown(names)
-    every = len(names) <= OPEN_ALL_UP_TO
-    lines: list[Line] = []
-    more_count = 0
-    for line in _lines(root, opened, 0, every=every):
-        if len(lines) < MOST_LINES:
-            lines.append(line)
-        else:
-            more_count += 1
-    return Tree(lines=tuple(lines), more_count=more_count)
+    """The lines of all these names."""
+    grown = Growing()
+    grown.take(names)
+    return grown.tree(opened=opened)
 
 
-def _grown(names: Sequence[bytes]) -> _Folder:
-    """The folders are walked once for all names that stand side by side, not once a name."""
-    root = _Folder(b"", found_count=len(names))
-    for path, beside in _by_path(names).items():
-        folder = root
-        for prefix in _prefixes(path):
-            if prefix not in folder.folders:
-                folder.folders[prefix] = _Folder(prefix)
-            folder = folder.folders[prefix]
-            folder.found_count += len(beside)
-        folder.names += beside
-    return root
+class Growing:
+    """A tree that takes names as they are found. b"a:b:c" stands in b"a:b:"; a separator at the very end makes no folder.
 
+    Thousands of names stand in a few folders, and nearly all folders are closed. So paths are counted first, and names are
+    picked out for the folders that are open.
+    """
 
-def _by_path(names: Sequence[bytes]) -> dict[bytes, list[bytes]]:
-    """b"a:b:c" under b"a:b:"; a separator at the very end makes no folder of its own."""
-    by_path: dict[bytes, list[bytes]] = defaultdict(list)
-    for name in names:
-        by_path[name[: name.rfind(SEPARATOR, 0, -1) + 1]].append(name)
-    return by_path
+    def __init__(self) -> None:
+        self._names: list[bytes] = []
+        self._paths: list[bytes] = []
+        self._counts: Counter[bytes] = Counter()
+
+    def take(self, names: Sequence[bytes]) -> None:
+        """More names, none of them taken before."""
+        paths = [name[: name.rfind(SEPARATOR, 0, -1) + 1] for name in names]
+        self._names += names
+        self._paths += paths
+        self._counts.update(paths)
+
+    def tree(self, *, opened: bytes = b"") -> Tree:
+        """Folders first, then keys, each by name. A folder is open on the way to `opened`, when it is the only line of its
+        folder, and when all that was found is short."""
+        every = len(self._names) <= OPEN_ALL_UP_TO
+        lines: list[Line] = []
+        more_count = 0
+        for few, count in _lines(self._folders(), self, opened, 0, every=every):
+            room = MOST_LINES - len(lines)
+            lines += few[:room]
+            more_count += max(0, count - room)
+        return Tree(lines=tuple(lines), more_count=more_count)
+
+    def _folders(self) -> _Folder:
+        root = _Folder(b"", found_count=len(self._names))
+        for path, count in self._counts.items():
+            folder = root
+            for prefix in _prefixes(path):
+                if prefix not in folder.folders:
+                    folder.folders[prefix] = _Folder(prefix)
+                folder = folder.folders[prefix]
+                folder.found_count += count
+            folder.paths.append(path)
+            folder.beside_count += count
+        return root
+
+    def beside(self, folder: _Folder) -> list[bytes]:
+        """The names that stand right in a folder, in order."""
+        every = zip(self._names, self._paths, strict=True)
+        if len(folder.paths) == 1:  # nearly always
+            (only,) = folder.paths
+            return sorted([name for name, path in every if path == only])
+        wanted = set(folder.paths)
+        return sorted([name for name, path in every if path in wanted])
 
 
 def _prefixes(path: bytes) -> Iterator[bytes]:
@@ -85,13 +112,18 @@ def _prefixes(path: bytes) -> Iterator[bytes]:
         yield path[: at + 1]
 
 
-def _lines(folder: _Folder, opened: bytes, level: int, *, every: bool) -> Iterator[Line]:
-    alone = len(folder.folders) == 1 and not folder.names
+def _lines(
+    folder: _Folder, found: Growing, opened: bytes, level: int, *, every: bool
+) -> Iterator[tuple[list[Line], int]]:
+    """A few lines at a time, and how many they are in all: a folder, or the names beside each other, a page of them at most."""
+    alone = len(folder.folders) == 1 and not folder.beside_count
     for prefix in sorted(folder.folders):
         child = folder.folders[prefix]
         is_open = every or alone or opened.startswith(prefix)
-        yield Line(name=prefix, level=level, found_count=child.found_count, is_folder=True, is_open=is_open)
+        yield [Line(name=prefix, level=level, found_count=child.found_count, is_folder=True, is_open=is_open)], 1
         if is_open:
-            yield from _lines(child, opened, level + 1, every=every)
-    for name in sorted(folder.names):
-        yield Line(name=name, level=level, found_count=1, is_folder=False)
+            yield from _lines(child, found, opened, level + 1, every=every)
+    if folder.beside_count:
+        few = found.beside(folder)[:MOST_LINES]
+        lines = [Line(name=name, level=level, found_count=1, is_folder=False) for name in few]
+        yield lines, folder.beside_count

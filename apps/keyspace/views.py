@@ -20,6 +20,7 @@ from apps.keyspace.presented import ShownItem, presented
 from apps.keyspace.reads.contents import Page
 from apps.keyspace.reads.look import TYPES
 from apps.keyspace.reads.opened import OpenedKey, open_key
+from apps.keyspace.shown_lines import shown_lines
 from apps.servers.access import server_page
 from apps.servers.fragments import fragment, part
 from apps.servers.models import Server
@@ -50,7 +51,7 @@ def keys(request: HttpRequest, server: Server) -> HttpResponse:
     }
     if fragment(request) == "key":
         return render(request, "keyspace/keys.html#key", context)
-    return render(request, "keyspace/keys.html", context | _list_context(server, form))
+    return render(request, "keyspace/keys.html", context | _list_context(request, server, form, context["pane"]))
 
 
 @server_page("keyspace.values", kind=Kind.REDIS)
@@ -81,7 +82,7 @@ def _target(server: Server, form: KeysForm) -> Target:
     return replace(target.at(chosen), database=str(form.cleaned_data.get("db", form.default_database)))
 
 
-def _list_context(server: Server, form: KeysForm) -> dict[str, Any]:
+def _list_context(request: HttpRequest, server: Server, form: KeysForm, pane: Pane) -> dict[str, Any]:
     if not form.is_valid():
         return {"refused": [str(error) for errors in form.errors.values() for error in errors]}
     cleaned = form.cleaned_data
@@ -94,10 +95,18 @@ def _list_context(server: Server, form: KeysForm) -> dict[str, Any]:
         opened=cleaned["open"],
     )
     panel = read_panel(lambda: listing(_target(server, form), asked=asked))
+    lines = panel.value.lines if panel.value else ()
     found = {database.number for database in panel.value.databases} if panel.value else set()
     return {
         "asked": asked,
         "panel": panel,
+        "lines": shown_lines(
+            lines,
+            query=request.GET,
+            may_open=_may(request, server, "keyspace.values"),
+            picked=pane.name if pane.ref else None,
+            is_tree=asked.layout != "list",
+        ),
         "db": cleaned["db"],
         "numbers": sorted(found | {0, cleaned["db"]}),
         "nodes": [str(address) for address in server.address_list()],

@@ -273,9 +273,10 @@ def _finish(run: Run, action: AnyAction, progress: RunProgress | None, outcome: 
         log.warning("run fenced off", run=run.pk)
         return
     figures = progress.figures() if progress is not None else {}
+    token = run.token
     close(run, outcome, **figures)
     if action.exclusive:
-        locks.give_back(run)
+        locks.give_back(token)
 
 
 def close(run: Run, outcome: Outcome, **figures: object) -> bool:

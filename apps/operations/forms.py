@@ -32,6 +32,9 @@ class RefField(forms.CharField):
 class BytesField(forms.CharField):
     """Bytes that somebody types, as text."""
 
+    def prepare_value(self, value: Any) -> Any:
+        return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
     def clean(self, value: Any) -> bytes:
         return str(super().clean(value)).encode("utf-8", "surrogatepass")
 
@@ -65,12 +68,18 @@ class ActionForm(forms.Form):
                 shown.append((str(bound.label), _plain(self.fields[bound.name], value)))
         return shown
 
+    def fixed_values(self) -> dict[str, Any]:
+        """What came with the button, before anything was asked. Errors: Gone for what is no value."""
+        found: dict[str, Any] = {}
+        for bound in self.fixed_fields():
+            value = bound.value()
+            is_ref = isinstance(self.fields[bound.name], RefField) and isinstance(value, str)
+            found[bound.name] = unref(value) if is_ref else value
+        return found
+
     def params(self) -> Any:
-        """Errors: TypeError before the form was found valid."""
-        given = {name: self.cleaned_data[name] for name in self.fields}
-        return self.action.params(
-            **{name: value for name, value in given.items() if value is not None or name in given}
-        )
+        """Errors: KeyError before the form was found valid."""
+        return self.action.params(**{name: self.cleaned_data[name] for name in self.fields})
 
 
 def _plain(field: forms.Field, value: Any) -> str | bytes:

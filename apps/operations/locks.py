@@ -40,9 +40,9 @@ def renew(run: Run) -> bool:
     return bool(mine.update(expires_at=timezone.now() + LASTS))
 
 
-def give_back(run: Run) -> None:
+def give_back(token: str) -> None:
     """Let the next one have it. Nothing when it was lost already."""
-    ServerLock.objects.filter(server=run.server, token=run.token).update(expires_at=timezone.now(), token="", run=None)
+    ServerLock.objects.filter(token=token).exclude(token="").update(expires_at=timezone.now(), token="", run=None)
 
 
 def holder(run: Run) -> Run | None:

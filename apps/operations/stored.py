@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from apps.engine.contracts.action import AnyAction
-from apps.engine.contracts.params import fields
+from apps.engine.contracts.params import Field, fields
 from apps.servers import secrets
 
 Stored = TypeVar("Stored")
@@ -54,18 +54,20 @@ def params_shown(action: AnyAction, stored: str) -> list[tuple[str, str | bytes,
     """(label, value, unit) of what may be shown; a secret is its label with "set" or "not set"."""
     plain: dict[str, Any] = msgspec.json.decode(stored)
     return [
-        (field.how.label, _shown(plain.get(name), field.kind), field.how.unit)
+        (field.how.label, _shown(plain.get(name), field), field.how.unit)
         for name, field in fields(action.params).items()
     ]
 
 
-def _shown(value: Any, kind: type) -> str | bytes:
+def _shown(value: Any, field: Field) -> str | bytes:
     if isinstance(value, dict):
         return "set"
     if value is None or value == "":
         return "–"
-    if kind is bytes:
+    if field.kind is bytes:
         return base64.b64decode(value)
+    if field.how.choices:
+        return dict(field.how.choices).get(str(value), str(value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from apps.engine.connections.redis import Command, RedisNode
-from apps.engine.errors import EngineError
+from apps.engine.errors import EngineError, TimedOut
 
 Result = TypeVar("Result")
 # Yields commands, is sent one reply or EngineError a command, and returns what it learnt.
@@ -38,12 +40,27 @@ class Line(Generic[Result]):
             self.commands, self.result = (), end.value
 
 
-def in_step(node: RedisNode, *lines: Line[Any]) -> None:
-    """Ask until every line has its result. Cost: as many round trips as the longest line. Errors: those of the lines."""
+def in_step(node: RedisNode, *lines: Line[Any], until_s: float = math.inf) -> None:
+    """Ask until every line has its result. Cost: as many round trips as the longest line.
+
+    Errors: those of the lines; TimedOut before a trip that would begin after `until_s` of the monotonic clock.
+    """
     while going := [line for line in lines if line.commands]:
+        if time.monotonic() > until_s:
+            raise TimedOut(f"{node.address} answers too slowly to be asked on.")
         replies = iter(node.pipeline([command for line in going for command in line.commands]))
         for line in going:
             line.take(replies)
+
+
+def beside(*askings: Asking[Any]) -> Asking[list[Any]]:
+    """Several lines as one line, whose results come in their order. Errors: those of the lines."""
+    lines = [Line(asking) for asking in askings]
+    while going := [line for line in lines if line.commands]:
+        replies = iter((yield [command for line in going for command in line.commands]))
+        for line in going:
+            line.take(replies)
+    return [line.result for line in lines]
 
 
 def asked(node: RedisNode, asking: Asking[Result]) -> Result:

@@ -15,8 +15,10 @@ from apps.engine.contracts.adapter import AnyAdapter, Failures, Job, Marks, Page
 from apps.engine.errors import EngineError, Gone, NotPermitted, TimedOut
 from apps.engine.target import Kind, Target
 from apps.queues import reads
+from apps.queues.asking import Asking, Line, in_step
 from apps.queues.catalogue import adapter_for, catalogue
 from apps.queues.census import CENSUS
+from apps.queues.stepping import SteppingAdapter
 from apps.queues.verdicts import Judged, judged
 from apps.queues.watermarks import WATERMARKS
 
@@ -63,8 +65,12 @@ class _Gathering:
         self.keys_count = self.looked_count = self.sent_count = 0
 
     @property
+    def until_s(self) -> float:
+        return self.begun + SERVER_S
+
+    @property
     def over(self) -> bool:
-        return time.monotonic() - self.begun > SERVER_S
+        return time.monotonic() > self.until_s
 
     def reading(self, error: EngineError | None = None) -> Reading:
         return Reading(
@@ -84,8 +90,8 @@ def read_fleet(targets: Sequence[Target]) -> list[Reading]:
 
     Cost: that of `read_server` each, 8 servers at once, about 7 s in all at most. Errors: none; they are in the readings.
     """
-    if not targets:
-        return []
+    if len(targets) <= 1:  # nothing to do at the same time: no thread
+        return [read_server(target) for target in targets]
     pool = ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(targets)), thread_name_prefix="queues")
     futures = [pool.submit(read_server, target) for target in targets]
     wait(futures, timeout=SERVER_S + 1)
@@ -103,7 +109,7 @@ def read_server(target: Target) -> Reading:
     """Shape: all queues of one server, worst first. Units: see Snapshot.
 
     Cost: a Redis: INFO, and for each database the looks of `census` and the adapters, see each; a PostgreSQL: the catalogue
-    and one capped count a table, of the registered database. Ends after about 6 s. Errors: none; they are in the reading.
+    and one capped count a table, of the registered database. Asks nothing more after 6 s. Errors: none; they are in the reading.
     """
     gathering = _Gathering(target)
     try:
@@ -160,16 +166,41 @@ def _read_postgres(gathering: _Gathering) -> None:
 
 
 def _read_database(gathering: _Gathering, node: Any, database: str, marks: Marks) -> None:
-    for adapter in catalogue().values():
-        if adapter.kind != gathering.target.kind:
-            continue
-        try:
-            for found in adapter.detect(node, database=database, marks=marks):
-                queues = adapter.queues(node, found)
-                gathering.queues += [_judged(gathering.target, each) for each in adapter.snapshots(node, queues)]
-        except EngineError as error:
-            _raise_if_lost(error)
-            gathering.problems.append(Problem(what=f"{adapter.title} in database {database or 'default'}", error=error))
+    """Frameworks whose questions are lines share their round trips; a refusal costs the framework that met it, and no other."""
+    mine = [adapter for adapter in catalogue().values() if adapter.kind == gathering.target.kind]
+    for adapter in mine:
+        if not isinstance(adapter, SteppingAdapter):
+            _read_alone(gathering, adapter, node, database, marks)
+    stepping = [adapter for adapter in mine if isinstance(adapter, SteppingAdapter)]
+    if stepping:
+        now = reads.now_at(node)
+        lines = [Line(_reading(gathering, each, database, marks, now)) for each in stepping]
+        in_step(node, *lines, until_s=gathering.until_s)
+
+
+def _read_alone(gathering: _Gathering, adapter: AnyAdapter, node: Any, database: str, marks: Marks) -> None:
+    try:
+        for found in adapter.detect(node, database=database, marks=marks):
+            queues = adapter.queues(node, found)
+            gathering.queues += [_judged(gathering.target, each) for each in adapter.snapshots(node, queues)]
+    except EngineError as error:
+        _raise_if_lost(error)
+        gathering.problems.append(_problem(adapter, database, error))
+
+
+def _reading(gathering: _Gathering, adapter: SteppingAdapter, database: str, marks: Marks, now: float) -> Asking[None]:
+    """The same as a line. A lost connection is met by who sends it, outside of every line."""
+    try:
+        for found in (yield from adapter.finding(database=database, marks=marks)):
+            queues = yield from adapter.naming(found)
+            snapshots = yield from adapter.counting(queues, now=now)
+            gathering.queues += [_judged(gathering.target, each) for each in snapshots]
+    except EngineError as error:
+        gathering.problems.append(_problem(adapter, database, error))
+
+
+def _problem(adapter: AnyAdapter, database: str, error: EngineError) -> Problem:
+    return Problem(what=f"{adapter.title} in database {database or 'default'}", error=error)
 
 
 def _raise_if_lost(error: EngineError) -> None:

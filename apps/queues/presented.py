@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from django.urls import reverse
-
 from apps.engine.contracts.adapter import Known
 from apps.engine.text import plain
 from apps.engine.units import count
@@ -15,6 +13,7 @@ from apps.queues.fleet import Reading
 from apps.queues.own_broker import own_database
 from apps.queues.verdicts import Judged, Verdict
 from apps.servers.models import Server
+from apps.shell.pages import url_of
 
 WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
@@ -39,7 +38,7 @@ class Line:
         queue = self.judged.snapshot.queue
         if not queue.is_addressable:
             return ""
-        return reverse("queues:queue", args=(self.server.key, queue.adapter, queue.ref))
+        return _before_ref(self.server.key, queue.adapter) + f"{queue.ref}/"
 
     @property
     def part(self) -> bytes:
@@ -62,6 +61,11 @@ class Line:
     def matches(self, text: str) -> bool:
         words = f"{self.name} {self.judged.snapshot.queue.framework} {self.server.key} {self.server.environment}"
         return text.casefold() in words.casefold()
+
+
+def _before_ref(key: str, adapter: str) -> str:
+    """The address of every queue of a framework but for its last word: routes are turned into addresses once, not a row."""
+    return url_of("queues:queue", key, adapter, "0").removesuffix("0/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +129,7 @@ def board(servers: Sequence[Server], readings: Sequence[Reading], *, text: str =
 def _lines(pairs: Iterable[tuple[Server, Reading]]) -> Iterable[Line]:
     for server, reading in pairs:
         own = own_database(server) if server.is_redis else None
-        href = reverse("queues:server", args=(server.key,))
+        href = url_of("queues:server", server.key)
         for each in reading.queues:
             mine = own is not None and each.snapshot.queue.database == own
             yield Line(server=server, server_href=href, judged=each, own=mine)

@@ -17,6 +17,7 @@ from apps.queues.catalogue import adapter_for
 from apps.queues.fleet import Reading
 from apps.queues.own_broker import own_database
 from apps.queues.presented import board
+from apps.queues.shown import shown_groups
 from apps.servers.access import server_page, visible_servers
 from apps.servers.fragments import fragment, part
 from apps.servers.models import Server
@@ -42,7 +43,9 @@ def _board(request: HttpRequest, template: str, servers: list[Server], more: dic
     text, only = request.GET.get("q", "")[:200], request.GET.get("only", "")
     only = only if only in ONLY else ""
     shown = board(servers, _readings(servers), text=text, only=only)
-    return render(request, part(request, template, "queues"), {"board": shown, "text": text, "only": only, **more})
+    groups = shown_groups(shown.groups, with_server="server" not in more)
+    context = {"board": shown, "groups": groups, "text": text, "only": only, **more}
+    return render(request, part(request, template, "queues"), context)
 
 
 def _readings(servers: list[Server]) -> list[Reading]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 
 from apps.accounts.access import decide, declared, operator_of, require
@@ -20,17 +19,17 @@ ServerView = Callable[..., HttpResponse]
 
 def visible_servers(operator: Operator, permission: str = "servers.view") -> list[Server]:
     """The servers this operator may know of, by name, ready to be asked. Cost: two queries, and one for assignments."""
-    return allowed_among(Server.objects.prefetch_related("credentials"), operator, permission)
+    return allowed_among(Server.objects.all_to_ask(), operator, permission)
 
 
-def allowed_among(servers: QuerySet[Server], operator: Operator, permission: str = "servers.view") -> list[Server]:
+def allowed_among(servers: Iterable[Server], operator: Operator, permission: str = "servers.view") -> list[Server]:
     """Those of some servers that this operator may know of. Cost: that of the query, and one for assignments."""
     return [server for server in servers if decide(operator, permission, server.place).allowed]
 
 
 def find_server(request: HttpRequest, key: str, permission: str, *, kind: Kind | None = None) -> Server:
     """The server of a URL. Errors: Http404 out of scope (or of another kind); those of `require` in scope."""
-    server = Server.objects.prefetch_related("credentials").filter(key=key).first()
+    server = Server.objects.to_ask(key)
     if server is None:
         raise Http404("no such server")
     decision = decide(operator_of(request), permission, server.place)

@@ -88,8 +88,9 @@ def pages(operator: Operator) -> list[Page]:
 
 def sections(server: Server, operator: Operator) -> Iterator[Section]:
     """Every section of a server, in the same order for everybody; what may not be seen is named too, with the reason."""
+    place = server.place
     for title, route, permission, feature in SECTIONS[Kind(server.kind)]:
-        allowed = decide(operator, permission, server.place).allowed
+        allowed = decide(operator, permission, place).allowed
         lacks = _lacks(server, feature) if allowed else f"Your roles do not include this in {server.environment}."
         yield Section(
             title=title, app=route.split(":")[0], url=url_of(route, server.key), lacks=lacks, refused=not allowed

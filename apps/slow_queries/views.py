@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 
 from apps.engine.target import Kind, Target
 from apps.servers.access import server_page
@@ -20,29 +18,18 @@ from apps.slow_queries.reads.commands import command_statistics, latency
 from apps.slow_queries.reads.slowlog import Entry, SlowLog, grouped, slow_log
 from apps.slow_queries.reads.statements import (
     Order,
-    StatementFigures,
     StatementRow,
     Statements,
     running,
     statement,
     statements,
 )
+from apps.slow_queries.shown import shown_commands, shown_entries, shown_groups, shown_statements
 
 ORDER_TITLES = {Order.TIME: "By time", Order.MEAN: "By mean", Order.CALLS: "By calls"}
 COMMANDS_SHOWN = 40
 ENTRIES_SHOWN = 30
 BIGGEST_ID = 2**63
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A statement of the list with what stands out in it."""
-
-    figures: StatementFigures
-    address: str
-    rows_per_call: str
-    edge: str
-    remarks: tuple[words.Remark, ...]
 
 
 @server_page("activity.view")
@@ -56,16 +43,19 @@ def _slow_log(request: HttpRequest, server: Server, seen: Look, target: Callable
     log = read_panel(lambda: slow_log(target()))
     groups = grouped(log.value.entries) if log.value else ()
     heading = words.slow_log_heading(log.value, groups) if log.value else "The slow log cannot be read"
+    commands = read_panel(lambda: command_statistics(target()))
     context = {
         "server": server,
         "look": seen,
         "log": log,
         "groups": groups,
-        "entries": _entries(log, everything=request.GET.get("all") == "1"),
+        "group_rows": shown_groups(groups),
+        "entries": shown_entries(_entries(log, everything=request.GET.get("all") == "1"), shows=seen.shows),
         "heading": heading,
         "band": words.band(group.share_ratio for group in groups),
         "latency": read_panel(lambda: latency(target())),
-        "commands": read_panel(lambda: command_statistics(target())),
+        "commands": commands,
+        "command_rows": shown_commands(commands.value.commands[:COMMANDS_SHOWN] if commands.value else ()),
         "commands_shown": COMMANDS_SHOWN,
     }
     return render(request, part(request, "slow_queries/redis.html", "slow-log"), context)
@@ -87,7 +77,7 @@ def _statements(request: HttpRequest, server: Server, seen: Look, target: Callab
         "look": seen,
         "panel": panel,
         "heading": heading,
-        "rows": _told(server, rows),
+        "rows": shown_statements(server, rows, shows=seen.shows),
         "most_share": max((row.share_ratio for row in rows), default=0),
         "band": words.band(row.share_ratio for row in rows) if order is Order.TIME else (),
         "order": order.name.lower(),
@@ -96,21 +86,6 @@ def _statements(request: HttpRequest, server: Server, seen: Look, target: Callab
         "running": read_panel(lambda: running(target())),
     }
     return render(request, part(request, "slow_queries/postgres.html", "statements"), context)
-
-
-def _told(server: Server, rows: Iterable[StatementFigures]) -> list[Row]:
-    """One address is made for all: a route is turned into its address no faster than a row is drawn."""
-    before, after = reverse("slow_queries:statement", args=[server.key, "0"]).rsplit("0", 1)
-    return [
-        Row(
-            figures=row,
-            address=f"{before}{row.queryid}{after}",
-            rows_per_call=words.each(row.rows_per_call),
-            edge=words.edge(row),
-            remarks=words.remarks(row),
-        )
-        for row in rows
-    ]
 
 
 @server_page("activity.view", kind=Kind.POSTGRES)

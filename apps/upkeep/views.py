@@ -21,6 +21,7 @@ from apps.servers.panels import Panel, read_panel
 from apps.upkeep.reads import indexes, postgres_settings, redis_settings, sequences, tables, wal
 from apps.upkeep.reads import redis as node
 from apps.upkeep.reads.remark import Remark, ranked, safe_name
+from apps.upkeep.shown import long_rows
 
 Questions = Mapping[str, Callable[[], Any]]
 STRIKES_MOST = 2
@@ -84,10 +85,11 @@ def _page(
     reach: Callable[[], Any],
 ) -> HttpResponse:
     only = asked_panel(request, lanes)
-    context |= {"panels": read_all(lanes, only, reach=reach)}
+    panels = read_all(lanes, only, reach=reach)
+    context |= {"panels": panels, **long_rows(panels)}
     if only:
         return render(request, f"{template}#{only}", context)
-    return render(request, template, context | _heading(context["panels"], context["roles"]))
+    return render(request, template, context | _heading(panels, context["roles"]))
 
 
 def _heading(panels: Mapping[str, Panel[Any]], roles: frozenset[str]) -> dict[str, Any]:

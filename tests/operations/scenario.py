@@ -38,13 +38,34 @@ def redis_digest(server: RedisServer) -> str:
     made = hashlib.sha256()
     for database in (0, 1, 3):
         server.command("SELECT", database)
-        for key in sorted(server.command("KEYS", "*")):
+        for key, held in sorted(values(server).items()):
             expires = server.command("PTTL", key) > 0
-            made.update(key + server.command("DUMP", key) + str(expires).encode())
+            made.update(key + repr(held).encode() + str(expires).encode())
     server.command("SELECT", 0)
     made.update(repr(sorted(server.command("ACL", "LIST"))).encode())
     made.update(repr(server.command("CONFIG", "GET", "*")).encode())
     return made.hexdigest()
+
+
+READING: Mapping[bytes, tuple[Any, ...]] = {
+    b"string": ("GET",),
+    b"hash": ("HGETALL",),
+    b"list": ("LRANGE", 0, -1),
+    b"set": ("SMEMBERS",),
+    b"zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+    b"stream": ("XRANGE", "-", "+"),
+}
+
+
+def values(server: RedisServer) -> dict[bytes, object]:
+    """What every key of the database holds. Not DUMP: the members of a set come back in another order."""
+    found: dict[bytes, object] = {}
+    for name in server.command("KEYS", "*"):
+        key_type = server.command("TYPE", name)
+        verb, *rest = READING[key_type]
+        held = server.command(verb, name, *rest)
+        found[name] = sorted(held) if key_type == b"set" else held
+    return found
 
 
 def postgres_digest(database: PostgresDatabase) -> str:

@@ -8,6 +8,7 @@ from apps.engine.connections.redis import redis_node
 from apps.engine.errors import Gone
 from apps.queues import reads
 from apps.queues.asking import Asking, Line, asked, in_step, unrefused
+from apps.queues.census import CENSUS
 from apps.queues.fleet import read_server
 from benchmarks.waiting import waiting
 from tests.queues.conftest import redis_target
@@ -63,6 +64,55 @@ def test_many_queues_take_as_many_round_trips_as_one(redis_clean: RedisServer) -
         return clock.trips_count
 
     assert trips(1) == trips(40)
+
+
+def _with_rq(server: RedisServer) -> None:
+    server.command("SADD", "rq:queues", "rq:queue:mail")
+    server.command("RPUSH", "rq:queue:mail", "job")
+
+
+def _with_celery(server: RedisServer) -> None:
+    server.command("SADD", "_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+    server.command("RPUSH", "celery", "{}")
+
+
+def _with_a_group(server: RedisServer) -> None:
+    server.command("XADD", "events", "*", "a", "1")
+    server.command("XGROUP", "CREATE", "events", "readers", "0")
+
+
+def test_frameworks_share_the_round_trips_of_the_one_that_asks_longest(redis_clean: RedisServer) -> None:
+    def trips() -> int:
+        CENSUS.forget()
+        read_server(redis_target(redis_clean))
+        with waiting() as clock:
+            read_server(redis_target(redis_clean))
+        return clock.trips_count
+
+    alone = []
+    for some in (_with_rq, _with_celery, _with_a_group):
+        redis_clean.flush()
+        some(redis_clean)
+        alone.append(trips())
+    redis_clean.flush()
+    for some in (_with_rq, _with_celery, _with_a_group):
+        some(redis_clean)
+    assert trips() == max(alone)
+    assert {each.snapshot.queue.adapter for each in read_server(redis_target(redis_clean)).queues} == {
+        "rq",
+        "celery",
+        "stream",
+    }
+
+
+def test_a_framework_that_is_refused_hides_no_other(redis_clean: RedisServer) -> None:
+    for some in (_with_rq, _with_celery, _with_a_group):
+        some(redis_clean)
+    redis_clean.command("SET", "unacked", "no hash")
+    CENSUS.forget()
+    reading = read_server(redis_target(redis_clean))
+    assert [problem.what for problem in reading.problems] == ["Celery in database 0"]
+    assert {each.snapshot.queue.adapter for each in reading.queues} == {"rq", "stream"}
 
 
 def test_the_servers_clock_is_asked_once_in_a_while(redis_clean: RedisServer) -> None:

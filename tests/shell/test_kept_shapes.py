@@ -8,7 +8,9 @@ import pytest
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
+from apps.shell.context import ServerLine
 from apps.shell.templatetags import shell, sqltext
+from apps.shell.templatetags.kept import _drawn, kept
 from apps.shell.templatetags.sqltext import sql
 
 
@@ -50,3 +52,27 @@ def test_masked_lines_are_kept_up_to_a_number() -> None:
     for number in range(sqltext.MASKED_MOST + 10):
         sql(f"SELECT column_{number} FROM kept_lines")
     assert len(sqltext._masked_lines) <= sqltext.MASKED_MOST
+
+
+def line(reason: str) -> ServerLine:
+    return ServerLine("orders-cache", "Redis 7.2", "dev", "warn", reason)
+
+
+def test_a_piece_is_drawn_once_for_the_same_values_and_anew_for_others() -> None:
+    drawn = kept("shell/server.html", server=line("memory 91 %"))
+    assert kept("shell/server.html", server=line("memory 91 %")) is drawn
+    assert "memory 92 %" in kept("shell/server.html", server=line("memory 92 %"))
+    assert 'aria-current="page"' in kept("shell/server.html", server=line("memory 91 %"), current="page")
+    assert "aria-current" not in drawn
+
+
+def test_a_piece_escapes_what_is_not_safe_and_never_mixes_the_two_up() -> None:
+    told = "&lt;b&gt;"
+    assert "<b>&lt;b&gt;</b>" in kept("shell/crumbs.html", key="orders", here=escape("<b>"))
+    assert "<b>&amp;lt;b&amp;gt;</b>" in kept("shell/crumbs.html", key="orders", here=told)
+    assert "<b>&lt;b&gt;</b>" in kept("shell/crumbs.html", key="orders", here=escape("<b>"))
+
+
+def test_a_piece_knows_nothing_of_who_is_signed_in() -> None:
+    assert "csrfmiddlewaretoken" not in kept("shell/keys.html")
+    assert _drawn.cache_parameters()["maxsize"]

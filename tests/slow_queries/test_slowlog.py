@@ -6,6 +6,7 @@ import pytest
 
 from apps.engine.errors import NotPermitted
 from apps.engine.target import Target
+from apps.slow_queries.reads import slowlog
 from apps.slow_queries.reads.commands import command_statistics, latency
 from apps.slow_queries.reads.slowlog import MOST_ENTRIES, Settings, grouped, slow_log
 from tests.real_servers import RedisServer
@@ -148,3 +149,14 @@ def test_the_documented_rights_are_enough(redis_clean: RedisServer) -> None:
     command_statistics(target)
     latency(target)
     assert redis_clean.command("ACL", "LOG") == []
+
+
+def test_a_shape_is_kept_without_what_was_folded_and_up_to_a_number() -> None:
+    known = slowlog._shape([b"HGET", b"cart:4711", b"sesame"], 2)
+    assert slowlog._shape([b"HGET", b"cart:4711", b"sesame"], 2) is known
+    assert slowlog._shape([b"HGET", b"cart:4711sesame"], 1) is not known
+    assert not any(b"sesame" in key or b"4711" in key for key in slowlog._shapes)
+    assert "4711" not in repr(list(slowlog._shapes.values()))
+    for number in range(slowlog.SHAPES_MOST + 10):
+        slowlog._shape([b"GET", b"key:%d" % number], 1)
+    assert len(slowlog._shapes) <= slowlog.SHAPES_MOST

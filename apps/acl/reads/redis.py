@@ -79,8 +79,10 @@ def _user_of(line: bytes) -> bytes:
 
 
 def _client_field(line: bytes, name: bytes) -> bytes:
-    """A field of a client's line: no value in it holds a space."""
-    return next((word[len(name) + 1 :] for word in line.split(b" ") if word.startswith(name + b"=")), b"")
+    """A field of a client's line, but its first one: no value in it holds a space."""
+    head = b" " + name + b"="
+    begin = line.find(head)
+    return line[begin + len(head) :].partition(b" ")[0] if begin >= 0 else b""
 
 
 def user(target: Target, *, name: bytes, address: Address | None = None) -> User:

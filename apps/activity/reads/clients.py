@@ -18,6 +18,7 @@ MOST_CHANNELS_SHOWN = 100
 IDLE_FOR_LONG_S = 300
 OWN_NAME = b"signalbox"
 _PAIR = re.compile(rb" (?=[a-z][a-z0-9-]*=)")
+_NUMBER = re.compile(rb"-?\d{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +255,7 @@ def _client(line: bytes) -> Client:
 
 def _number(told: dict[bytes, bytes], key: bytes) -> int:
     value = told.get(key, b"0")
-    return int(value) if re.fullmatch(rb"-?\d{1,18}", value) else 0
+    return int(value) if _NUMBER.fullmatch(value) else 0
 
 
 def _figure(reply: Reply, name: bytes) -> int | None:

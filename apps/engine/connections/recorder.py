@@ -1,15 +1,18 @@
-"""What a run sent: how often each shape of command and how long it took, and the last hundred word for word, secrets masked."""
+"""What a run sent: how often each shape of command and how long it took, and of the last ones a hundred word for word, secrets masked."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 MOST_SHAPES = 60
 MOST_LAST = 100
+SHOWN_EVERY_S = 0.05  # of a shape that comes in thousands a second, not every one is put into words
 
 
 @dataclass(slots=True)
@@ -19,6 +22,7 @@ class Sent:
     count: int = 0
     total_s: float = 0.0
     slowest_s: float = 0.0
+    shown_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -32,9 +36,11 @@ class Recorder:
 
     def note(self, commands: Sequence[Any], took_s: float) -> None:
         """Commands of one round trip; runs of one verb count as the first of them. Cost: some microseconds a run."""
-        for _, run in groupby(commands, key=lambda command: (command[0], len(command))):
-            alike = list(run)
-            self.note_many(alike[0], len(alike), took_s * len(alike) / len(commands))
+        at = 0
+        for _, run in groupby(map(itemgetter(0), commands)):
+            count = len(list(run))
+            self.note_many(commands[at], count, took_s * count / len(commands))
+            at += count
 
     def note_many(self, example: Any, count: int, took_s: float) -> None:
         """`count` commands of the shape of `example`; of the last hundred only the example is kept."""
@@ -45,4 +51,7 @@ class Recorder:
         sent.count += count
         sent.total_s += took_s
         sent.slowest_s = max(sent.slowest_s, took_s / max(count, 1))
-        self.last.append(self.shown(example))
+        now = time.monotonic()
+        if sent.count <= MOST_LAST or now - sent.shown_at > SHOWN_EVERY_S:
+            sent.shown_at = now
+            self.last.append(self.shown(example))

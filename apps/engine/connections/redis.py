@@ -16,24 +16,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
+import hiredis
 import redis.exceptions
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 
 from apps.engine import errors
+from apps.engine.connections import redis_wire
 from apps.engine.connections.addresses import IP, resolve
+from apps.engine.connections.command_names import Argument, Command, rule_of, shown
 from apps.engine.connections.idle import IdleConnections
 from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
-Argument: TypeAlias = bytes | str | int | float
-Command: TypeAlias = Sequence[Argument]
+__all__ = ["Argument", "Command", "RedisNode", "Reply", "forget_connections", "redis_node", "rule_of"]
+
 # What RESP2 can carry: bytes, int, None, or a list of these.
 Reply: TypeAlias = Any
 
 CLIENT_NAME = "signalbox"
+# Replies that are no error and hold none: nearly all are, and then nothing has to be looked at one by one.
+_PLAIN = frozenset({bytes, int, type(None)})
 
 
 class RedisNode:
@@ -47,6 +52,8 @@ class RedisNode:
         self.address = address
         self.sent = 0
         self.recorder: Recorder | None = None
+        self._owed: Sequence[Command] = ()
+        self._sent_at = 0.0
 
     @property
     def tls_version(self) -> str:
@@ -66,32 +73,44 @@ class RedisNode:
         """
         if not commands:
             return []
-        begun = time.perf_counter()
         self.send(commands)
-        replies = self.receive(commands)
+        return self.receive(raising=raising)
+
+    def replies(self, commands: Sequence[Command]) -> list[Reply]:
+        """As pipeline, where none may fail. Errors: the EngineError of the first that was refused."""
+        return list(self.pipeline(commands, raising=True))
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Put commands on their way. Until `receive` the server works on them, and whoever asked on something else."""
+        self._owed, self._sent_at = commands, time.perf_counter()
+        self.sent += len(commands)
+        packed = b"".join(map(hiredis.pack_command, map(tuple, commands)))  # type: ignore[arg-type]
+        with self._in_words():
+            self._connection.send_packed_command([packed], check_health=False)
+
+    def receive(self, *, raising: bool = False) -> list[Reply | errors.EngineError]:
+        """The replies to what was sent, as `pipeline` gives them."""
+        with self._in_words():
+            read = redis_wire.read(self._connection, len(self._owed))
+        replies = read
+        if not _PLAIN.issuperset(map(type, read)):
+            replies = [self._one(reply, command) for reply, command in zip(read, self._owed, strict=True)]
         if self.recorder is not None:
-            self.recorder.note(commands, time.perf_counter() - begun)
+            self.recorder.note(self._owed, time.perf_counter() - self._sent_at)
+        self._owed = ()
         if raising and isinstance(
             first := next((r for r in replies if isinstance(r, errors.EngineError)), None), Exception
         ):
             raise first
         return replies
 
-    def send(self, commands: Sequence[Command]) -> None:
-        """The first half of a pipeline. Whoever calls it has to call receive() with the same commands, once."""
-        self.sent += len(commands)
-        with self._unbroken():
-            packed = self._connection.pack_commands([tuple(command) for command in commands])
-            self._connection.send_packed_command(packed, check_health=False)
-
-    def receive(self, commands: Sequence[Command]) -> list[Reply | errors.EngineError]:
-        """The second half: one entry a command, in order."""
-        with self._unbroken():
-            return [self._one(command) for command in commands]
+    @property
+    def is_owed(self) -> bool:
+        """Whether replies are still to come: the next who asked over this connection would take them for theirs."""
+        return bool(self._owed)
 
     @contextmanager
-    def _unbroken(self) -> Iterator[None]:
-        """A connection that broke half-way is closed: what is left of the protocol is unknown."""
+    def _in_words(self) -> Iterator[None]:
         try:
             yield
         except (
@@ -103,13 +122,11 @@ class RedisNode:
             self._connection.disconnect()
             raise _translated(error, self.address) from error
 
-    def _one(self, command: Command) -> Reply | errors.EngineError:
-        try:
-            reply = self._connection.read_response(disable_decoding=True)
-        except redis.exceptions.ResponseError as error:
-            return _translated(error, self.address, command=command)
-        if isinstance(reply, list) and command[0] == "EXEC":
-            return [_translated(r, self.address) if isinstance(r, redis.exceptions.RedisError) else r for r in reply]
+    def _one(self, reply: Any, command: Command) -> Reply | errors.EngineError:
+        if isinstance(reply, Exception):
+            return _translated(reply, self.address, command=command)
+        if command[0] == "EXEC" and isinstance(reply, list):
+            return [_translated(r, self.address) if isinstance(r, Exception) else r for r in reply]
         return reply
 
 
@@ -201,12 +218,12 @@ def redis_node(target: Target, *, address: Address | None = None, fresh: bool = 
     try:
         yield node
     except BaseException as error:
-        if isinstance(error, errors.EngineError) and not isinstance(error, errors.Unreachable):
+        if isinstance(error, errors.EngineError) and not isinstance(error, errors.Unreachable) and not node.is_owed:
             _shelf().put(seen, node)
         else:
             node._connection.disconnect()
         raise
-    if fresh:
+    if fresh or node.is_owed:
         node._connection.disconnect()
     else:
         _shelf().put(seen, node)
@@ -348,7 +365,7 @@ def _unreachable(error: BaseException, address: Address) -> errors.EngineError:
 
 
 def _refused(error: BaseException, text: str, address: Address, command: Command) -> errors.EngineError:
-    name = _shown(command)
+    name = shown(command)
     if (
         isinstance(error, redis.exceptions.NoPermissionError)
         or text.startswith("NOPERM")
@@ -375,7 +392,7 @@ def _refused(error: BaseException, text: str, address: Address, command: Command
 
 
 def _answer(text: str, address: Address, command: Command) -> errors.EngineError:
-    name = _shown(command).upper().replace("|", " ")
+    name = shown(command).upper().replace("|", " ")
     lower = text.lower()
     if "unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower:
         return errors.Unsupported(
@@ -386,38 +403,6 @@ def _answer(text: str, address: Address, command: Command) -> errors.EngineError
         return errors.Gone("The key holds another type by now.", way_out="Open it again.")
     if "no such key" in lower:
         return errors.Gone("The key is gone.")
-    if text.startswith(("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
+    if text.partition(" ")[0] in ("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"):
         return errors.Busy(text)
     return errors.CommandFailed(f"{name or 'The server'}: {text}")
-
-
-CONTAINERS = frozenset(
-    {
-        "ACL",
-        "CLIENT",
-        "CLUSTER",
-        "COMMAND",
-        "CONFIG",
-        "LATENCY",
-        "MEMORY",
-        "MODULE",
-        "OBJECT",
-        "PUBSUB",
-        "SCRIPT",
-        "SLOWLOG",
-        "XINFO",
-    }
-)
-
-
-def _shown(command: Command) -> str:
-    """The command as an ACL rule names it: `config|get`, `scan`."""
-    words = [w.decode("ascii", "replace") if isinstance(w, bytes) else str(w) for w in command[:2]]
-    if not words:
-        return ""
-    return "|".join(words).lower() if words[0].upper() in CONTAINERS and len(words) > 1 else words[0].lower()
-
-
-def rule_of(command: Command) -> str:
-    """The ACL rule that allows a command: `+config|get`, `+scan`."""
-    return f"+{_shown(command)}"

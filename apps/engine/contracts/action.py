@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -159,7 +159,8 @@ class Action(ABC, Generic[Params]):
 
     `verb` is on the button that opens the plan. `feature` is the row of the capability table that it needs. `never` says what it
     never touches. `exclusive`: no other exclusive run on the server meanwhile. `resumable`: run() goes on from its checkpoint
-    after a worker was killed; the others end as unknown then. `icon` is a name of the sprite.
+    after a worker was killed; the others end as unknown then. `reveals`: the permission that it takes to see what prefill()
+    gives. `icon` is a name of the sprite.
     """
 
     key: ClassVar[str]
@@ -179,6 +180,7 @@ class Action(ABC, Generic[Params]):
     deadline_s: ClassVar[float] = 30.0
     exclusive: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
+    reveals: ClassVar[str] = ""
 
     @property
     def rate(self) -> Rate:
@@ -188,6 +190,10 @@ class Action(ABC, Generic[Params]):
     def is_grave(self) -> bool:
         """Its button stands behind a rule and is red."""
         return self.tier >= Tier.T4
+
+    def prefill(self, target: Target, known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What its form begins with, read from the server; `known` is what the button brought. Errors: Refused, EngineError."""
+        return {}
 
     def prepared(self, params: Params) -> Params:
         """The parameters as they are stored: the place to turn a password into its hash. Errors: Refused."""

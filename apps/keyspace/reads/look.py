@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from apps.engine.connections.redis import RedisNode, Reply, redis_node
 from apps.engine.errors import EngineError
@@ -22,6 +23,7 @@ MOST_NAMES_BYTES = 8 * 1024 * 1024
 LARGE_REPLY_BYTES = 256 * 1024
 BUDGET_S = 0.150
 TYPES = ("string", "hash", "list", "set", "zset", "stream")
+Taking: TypeAlias = Callable[[Sequence[bytes]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,18 @@ class Look:
     commands_count: int
 
 
-def look(target: Target, *, glob: Glob, key_type: str = "", position: Position, budget_s: float = BUDGET_S) -> Look:
+def look(
+    target: Target,
+    *,
+    glob: Glob,
+    key_type: str = "",
+    position: Position,
+    budget_s: float = BUDGET_S,
+    taking: Taking = lambda names: None,
+) -> Look:
     """The next stretch of one node's keys in the target's database, from where `position` stands.
+
+    What is found is handed to `taking` step by step, each name once, while the server works on the next step.
 
     Shape: a Look; its names are at most the 10,000 looked at, or fewer when the time or 8 MiB of names ran out.
     Units: counts of keys.
@@ -63,8 +75,10 @@ def look(target: Target, *, glob: Glob, key_type: str = "", position: Position, 
         total_count, databases = _totals(node, int(target.database or 0))
         known = _Known(total_count=total_count, databases=databases)
         if glob.literal is not None:
-            return _direct(node, glob.literal, key_type, known)
-        return _scanned(node, glob, key_type, position, known, time.monotonic() + budget_s)
+            seen = _direct(node, glob.literal, key_type, known)
+            taking(seen.names)
+            return seen
+        return _scanned(node, glob, key_type, position, known, time.monotonic() + budget_s, taking)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,24 +121,28 @@ def _direct(node: RedisNode, name: bytes, key_type: str, known: _Known) -> Look:
     )
 
 
-def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, known: _Known, until: float) -> Look:
-    where, everything = str(node.address), glob.everything
-    found: set[bytes] = set()
-    looked_count = names_bytes = steps_count = 0
-    cursor, step = position.cursor(where), _Step(count=FIRST_COUNT)
-    while steps_count < MOST_CALLS:
-        step = _next_step(node, cursor, replace(step, count=min(step.count, MOST_LOOKED - looked_count)), key_type)
-        cursor = step.cursor
-        steps_count += 1
-        looked_count += step.looked_count
-        names_bytes += step.reply_bytes
-        found.update(step.names if everything else filter(glob.matches, step.names))
-        spent = looked_count >= MOST_LOOKED or names_bytes >= MOST_NAMES_BYTES or time.monotonic() >= until
-        if cursor == START or spent:
+def _scanned(
+    node: RedisNode, glob: Glob, key_type: str, position: Position, known: _Known, until: float, taking: Taking
+) -> Look:
+    where, found = str(node.address), set[bytes]()
+    spent, step = _Spent(until=until), _Step(cursor=position.cursor(where), count=FIRST_COUNT)
+    node.send(_questions(step, key_type))
+    while True:
+        step, names = _answered(node, step, key_type, spent)
+        if goes_on := step.cursor != START and not spent.all:
+            node.send(_questions(step, key_type))
+        fresh = set(names if glob.everything else filter(glob.matches, names)) - found
+        found |= fresh
+        taking(tuple(fresh))
+        if not goes_on:
             break
+    return _look(node, step.cursor, found, position, known, spent)
+
+
+def _look(node: RedisNode, cursor: str, found: set[bytes], position: Position, known: _Known, spent: _Spent) -> Look:
     after = Position(
-        cursors={**position.cursors, where: cursor},
-        looked_count=position.looked_count + looked_count,
+        cursors={**position.cursors, str(node.address): cursor},
+        looked_count=position.looked_count + spent.looked_count,
         found_count=position.found_count + len(found),
     )
     return Look(
@@ -134,36 +152,53 @@ def _scanned(node: RedisNode, glob: Glob, key_type: str, position: Position, kno
         direct=False,
         total_count=known.total_count,
         databases=known.databases,
-        steps_count=steps_count,
+        steps_count=spent.steps_count,
         commands_count=node.sent,
     )
 
 
+@dataclass(slots=True, kw_only=True)
+class _Spent:
+    """What a stretch has cost so far, and whether it may cost more."""
+
+    until: float
+    steps_count: int = 0
+    looked_count: int = 0
+    names_bytes: int = 0
+
+    @property
+    def all(self) -> bool:
+        return (
+            self.looked_count >= MOST_LOOKED
+            or self.names_bytes >= MOST_NAMES_BYTES
+            or self.steps_count >= MOST_CALLS
+            or time.monotonic() >= self.until
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """One SCAN, and how many names the next one should ask for."""
+    """One SCAN: from where, and how many names it asks for."""
 
+    cursor: str
     count: int
-    cursor: str = START
-    names: Sequence[bytes] = ()
-    looked_count: int = 0
-    reply_bytes: int = 0
 
 
-def _next_step(node: RedisNode, cursor: str, before: _Step, key_type: str) -> _Step:
+def _questions(step: _Step, key_type: str) -> list[tuple[str | int, ...]]:
     """With a type the same stretch is asked for twice in one round trip: once to count, once filtered by the server."""
-    most_count = MOST_TYPED_COUNT if key_type else MOST_COUNT
-    asked: list[tuple[str | int, ...]] = [("SCAN", cursor, "COUNT", before.count)]
-    if key_type:
-        asked.append(("SCAN", cursor, "COUNT", before.count, "TYPE", key_type))
-    replies: list[Reply] = node.pipeline(asked, raising=True)
-    after, names = replies[-1]
-    seen = replies[0][1]
+    every: tuple[str | int, ...] = ("SCAN", step.cursor, "COUNT", step.count)
+    return [every, (*every, "TYPE", key_type)] if key_type else [every]
+
+
+def _answered(node: RedisNode, step: _Step, key_type: str, spent: _Spent) -> tuple[_Step, Sequence[bytes]]:
+    """The next step, and the names that this one found. Large names make the steps small, so that no reply is."""
+    replies: list[Reply] = node.receive(raising=True)
+    cursor, names = replies[-1]
+    seen: Sequence[bytes] = replies[0][1]
     reply_bytes = sum(map(len, seen))
-    return _Step(
-        count=max(10, before.count // 4) if reply_bytes > LARGE_REPLY_BYTES else min(most_count, before.count * 2),
-        cursor=after.decode("ascii"),
-        names=names,
-        looked_count=len(seen),
-        reply_bytes=reply_bytes,
-    )
+    spent.steps_count += 1
+    spent.looked_count += len(seen)
+    spent.names_bytes += reply_bytes
+    most_count = min(MOST_TYPED_COUNT if key_type else MOST_COUNT, MOST_LOOKED - spent.looked_count)
+    count = max(10, step.count // 4) if reply_bytes > LARGE_REPLY_BYTES else step.count * 2
+    return _Step(cursor=cursor.decode("ascii"), count=min(most_count, count)), names

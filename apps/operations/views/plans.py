@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts.access import Denied, NeedsSudo, console_page, declared, operator_of, permit
+from apps.accounts.access import Denied, NeedsSudo, console_page, declared, operator_of, permit, require
 from apps.accounts.limits import TooManyTries
 from apps.engine.contracts.action import AnyAction, Refused
 from apps.engine.errors import EngineError, Gone
@@ -49,7 +49,7 @@ def start(request: HttpRequest, key: str, action: str) -> HttpResponse:
             return _form_page(request, server, chosen, ActionForm(chosen, initial=_known(request, chosen)), refused)
         raise
     if request.method != "POST":
-        return _form_page(request, server, chosen, ActionForm(chosen, initial=_known(request, chosen)))
+        return _empty_form(request, server, chosen)
     form = ActionForm(chosen, request.POST)
     if not form.is_valid():
         return _form_page(request, server, chosen, form)
@@ -62,6 +62,19 @@ def start(request: HttpRequest, key: str, action: str) -> HttpResponse:
             return _form_page(request, server, chosen, form)
         return _form_page(request, server, chosen, form, error)
     return redirect("operations:plan", plan.uid)
+
+
+def _empty_form(request: HttpRequest, server: Server, action: AnyAction) -> HttpResponse:
+    """What the button brought, and what the action reads from the server to begin with, for whoever may see that."""
+    known: dict[str, Any] = _known(request, action)
+    if action.reveals:
+        require(request, action.reveals, server.place)
+    form = ActionForm(action, initial=known)
+    try:
+        known |= action.prefill(server.target(action.profile), form.fixed_values())
+    except EngineError as error:
+        return _form_page(request, server, action, form, error)
+    return _form_page(request, server, action, ActionForm(action, initial=known))
 
 
 def _action(key: str, server: Server) -> AnyAction:

@@ -16,9 +16,10 @@ from apps.engine.contracts import adapter as contract
 from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Queue, Row, Snapshot
 from apps.engine.errors import EngineError, Gone
 from apps.queues import celery_messages, celery_unacked, reads
-from apps.queues.asking import Asking, Line, asked, in_step, unrefused
+from apps.queues.asking import Asking, asked, beside, unrefused
 from apps.queues.celery_messages import Message
 from apps.queues.celery_unacked import SEPARATOR, Held, Unacked
+from apps.queues.stepping import SteppingAdapter
 
 PRIORITIES = (b"", *(SEPARATOR + str(step).encode() for step in range(1, 10)))
 SEARCHED = 250
@@ -27,15 +28,15 @@ Depth: TypeAlias = dict[bytes, int] | EngineError
 NO_TIME = "The messages carry no time. docs/queues.md shows four lines that stamp them."
 
 
-class CeleryAdapter(contract.Adapter[RedisNode]):
+class CeleryAdapter(SteppingAdapter):
     key = "celery"
     kind = "redis"
     title = "Celery"
     oldest_end = "right"
 
-    def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
+    def finding(self, *, database: str, marks: Marks) -> Asking[tuple[Found, ...]]:
         """Cost: one SSCAN a binding table. Source: the sets `<prefix>_kombu.binding*` that the look over names met."""
-        bindings = asked(node, celery_unacked.bindings(sorted(marks.kombu_tables)))
+        bindings = yield from celery_unacked.bindings(sorted(marks.kombu_tables))
         prefixes = sorted({each.prefix for each in bindings})
         return tuple(
             Found(
@@ -49,31 +50,29 @@ class CeleryAdapter(contract.Adapter[RedisNode]):
             for prefix in prefixes
         )
 
-    def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
-        """Cost: none. Source: the third part of each binding, met by `detect`."""
+    def naming(self, found: Found) -> Asking[tuple[Queue, ...]]:
+        """Cost: none. Source: the third part of each binding, met by `finding`."""
+        yield from ()
         prefix = celery_unacked.prefix_of(found.keys[0])
         return tuple(
             Queue(adapter=self.key, framework=found.framework, database=found.database, name=name, prefix=prefix)
             for name in found.names
         )
 
-    def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
+    def counting(self, queues: Sequence[Queue], *, now: float) -> Asking[list[Snapshot]]:
         """Shape: one a queue. Units: counts, ages in seconds.
 
         Cost: four round trips for all queues; ten LLEN a queue, at most 500 unacked messages and 4 MB, one CLIENT LIST.
         Source: LLEN, LINDEX, MEMORY USAGE of the lists; ZRANGE `unacked_index`, HSTRLEN and HGET `unacked`; CLIENT LIST.
         """
-        now = reads.now_at(node)
         if not queues:
             return []
-        lists = Line(_depths_and_tails(queues))
-        unacked = Line(celery_unacked.read(queues[0].prefix, now))
-        consumers = Line(_consumers(queues[0].database))
-        in_step(node, lists, unacked, consumers)
-        depths, tails = lists.result
+        unacked = celery_unacked.read(queues[0].prefix, now)
+        (depths, tails), held, consumers = yield from beside(
+            _depths_and_tails(queues), unacked, _consumers(queues[0].database)
+        )
         return [
-            _snapshot(queue, depth, tails, unacked.result, consumers.result, now)
-            for queue, depth in zip(queues, depths, strict=True)
+            _snapshot(queue, depth, tails, held, consumers, now) for queue, depth in zip(queues, depths, strict=True)
         ]
 
     def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:

@@ -17,8 +17,9 @@ from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, 
 from apps.engine.errors import EngineError, Gone, Unsupported
 from apps.engine.units import duration_text
 from apps.queues import payloads, reads, rq_jobs
-from apps.queues.asking import Asking, Line, asked, in_step, unrefused
+from apps.queues.asking import Asking, asked, beside, unrefused
 from apps.queues.rq_jobs import FAILED, JOB, QUEUE, QUEUES, WORKER, WORKERS
+from apps.queues.stepping import SteppingAdapter
 
 REGISTRIES = {
     "running": (b"rq:wip:", "Running", "Started"),
@@ -34,44 +35,43 @@ LATE_S = 60.0
 HEARTBEAT_LIMIT_S = 480.0  # RQ's default worker_ttl is 420 s, and an idle worker is heard once in that time
 
 
-class RqAdapter(contract.Adapter[RedisNode]):
+class RqAdapter(SteppingAdapter):
     key = "rq"
     kind = "redis"
     title = "RQ"
     oldest_end = "left"
 
-    def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
+    def finding(self, *, database: str, marks: Marks) -> Asking[tuple[Found, ...]]:
         """Cost: one SSCAN of each set for 500 members, and one HGET. Source: `rq:queues`, `rq:workers`, a worker's `version`."""
-        named, working = asked(node, reads.some_members([QUEUES, WORKERS], others_are_empty=True))
+        named, working = yield from reads.some_members([QUEUES, WORKERS], others_are_empty=True)
         queues = [name for name in named if name.startswith(QUEUE)]
         heard = sorted(name for name in working if name.startswith(WORKER))
         if not queues and not heard:
             return ()
-        version = node.command("HGET", heard[0], "version") if heard else None
+        (version,) = unrefused((yield [("HGET", heard[0], "version")])) if heard else (None,)
         label = f"RQ {'.'.join(version.decode('ascii', 'replace').split('.')[:2])[:12]}" if version else "RQ"
         evidence = f"the set rq:queues names {len(queues)} queues" if queues else "the set rq:workers names RQ workers"
         names = tuple(name.removeprefix(QUEUE) for name in reads.in_order(queues) if name != QUEUE)
         return (Found(adapter=self.key, framework=label, database=database, evidence=evidence, names=names),)
 
-    def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
-        """Cost: none. Source: `rq:queues`, read by `detect`."""
+    def naming(self, found: Found) -> Asking[tuple[Queue, ...]]:
+        """Cost: none. Source: `rq:queues`, read by `finding`."""
+        yield from ()
         return tuple(
             Queue(adapter=self.key, framework=found.framework, database=found.database, name=name)
             for name in found.names
         )
 
-    def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
+    def counting(self, queues: Sequence[Queue], *, now: float) -> Asking[list[Snapshot]]:
         """Shape: one a queue. Units: counts, ages in seconds.
 
         Cost: two round trips for all queues together; ten commands a queue and one HMGET a worker. Errors: a refused
         command costs its own figure. Source: LLEN, ZCARD, ZCOUNT, LINDEX of RQ's keys, HMGET of the oldest job and of workers.
         """
-        now = reads.now_at(node)
-        paused, counted, workers = Line(_paused()), Line(_counted(queues, now)), Line(_workers(queues, now))
-        in_step(node, paused, counted, workers)
+        paused, counted, workers = yield from beside(_paused(), _counted(queues, now), _workers(queues, now))
         return [
-            _snapshot(queue, figures, age, seen, paused=paused.result, now=now)
-            for queue, (figures, age), seen in zip(queues, counted.result, workers.result, strict=True)
+            _snapshot(queue, figures, age, seen, paused=paused, now=now)
+            for queue, (figures, age), seen in zip(queues, counted, workers, strict=True)
         ]
 
     def page(self, node: RedisNode, queue: Queue, *, state: str, start: str) -> Page:

@@ -15,7 +15,8 @@ from apps.engine.contracts import adapter as contract
 from apps.engine.contracts.adapter import Age, Count, Found, Job, Known, Marks, Page, Payload, Queue, Row, Snapshot
 from apps.engine.errors import EngineError, Gone, NotPermitted
 from apps.queues import payloads, reads, stream_groups
-from apps.queues.asking import Asking, Line, asked, in_step, unrefused
+from apps.queues.asking import Asking, asked, beside, unrefused
+from apps.queues.stepping import SteppingAdapter
 from apps.queues.stream_groups import Group, after, id_time
 
 READING_S = 60.0  # a consumer of a group that lags and was not heard for so long does not read
@@ -25,23 +26,24 @@ NO_FAILED = "A stream keeps no failed entries: what was delivered and not acknow
 NO_SCHEDULED = "A stream has no entries for later."
 
 
-class StreamsAdapter(contract.Adapter[RedisNode]):
+class StreamsAdapter(SteppingAdapter):
     key = "stream"
     kind = "redis"
     title = "Stream group"
     oldest_end = "left"
 
-    def detect(self, node: RedisNode, *, database: str, marks: Marks) -> tuple[Found, ...]:
+    def finding(self, *, database: str, marks: Marks) -> Asking[tuple[Found, ...]]:
         """Cost: none beyond the look over names. Source: SCAN TYPE stream, XINFO GROUPS."""
+        yield from ()
         streams = tuple(reads.in_order(marks.streams))
         found = Found(
             adapter=self.key, framework="stream", database=database, evidence="keys of type stream", keys=streams
         )
         return (found,) if streams else ()
 
-    def queues(self, node: RedisNode, found: Found) -> tuple[Queue, ...]:
+    def naming(self, found: Found) -> Asking[tuple[Queue, ...]]:
         """Shape: one queue a group, at most 500; streams without a group are logs, not queues. Cost: one XINFO GROUPS a stream."""
-        replies = node.pipeline([("XINFO", "GROUPS", stream) for stream in found.keys])
+        replies = yield [("XINFO", "GROUPS", stream) for stream in found.keys]
         refused = [reply for reply in replies if isinstance(reply, NotPermitted)]
         if refused and len(refused) == len(replies):
             raise refused[0]
@@ -56,26 +58,25 @@ class StreamsAdapter(contract.Adapter[RedisNode]):
             for stream, group in groups[: reads.MOST_QUEUES]
         )
 
-    def snapshots(self, node: RedisNode, queues: Sequence[Queue]) -> list[Snapshot]:
+    def counting(self, queues: Sequence[Queue], *, now: float) -> Asking[list[Snapshot]]:
         """Shape: one a group. Units: entries, ages in seconds.
 
         Cost: three round trips for all; a group whose lag is not told, up to ten XRANGE of 1,000 entries, 4 MB at most.
         Source: XLEN, MEMORY USAGE, XINFO STREAM, XINFO GROUPS, XINFO CONSUMERS, XPENDING, XRANGE.
         """
-        now = reads.now_at(node)
-        groups = Line(stream_groups.read([(queue.name, queue.part) for queue in queues]))
-        figures = Line(_figures(queues))
-        in_step(node, groups, figures)
+        named = [(queue.name, queue.part) for queue in queues]
+        groups, figures = yield from beside(stream_groups.read(named), _figures(queues))
         there = [
             (queue, group, some)
-            for queue, group, some in zip(queues, groups.result, figures.result, strict=True)
+            for queue, group, some in zip(queues, groups, figures, strict=True)
             if group is not None
         ]
-        lags = [Line(stream_groups.lag(group)) for _, group, _ in there]
-        dangling = [Line(_dangling(group, some[0])) for _, group, some in there]
-        in_step(node, *lags, *dangling)
+        lags, dangling = yield from beside(
+            beside(*(stream_groups.lag(group) for _, group, _ in there)),
+            beside(*(_dangling(group, some[0]) for _, group, some in there)),
+        )
         return [
-            _snapshot(queue, group, some, lag.result, gone.result, now=now)
+            _snapshot(queue, group, some, lag, gone, now=now)
             for (queue, group, some), lag, gone in zip(there, lags, dangling, strict=True)
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from django import template
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.engine import units
@@ -25,7 +25,7 @@ def jobs(number: Count) -> SafeString:
     figure = units.count(number.value)
     if number.known is Known.AT_LEAST:
         return format_html('<span class="bracket" title="{}">≥ {}</span>', number.why, figure)
-    return escape(figure)
+    return SafeString(figure)
 
 
 @lru_cache(maxsize=64, typed=True)

@@ -1,10 +1,12 @@
 """The words every page is made of: icon, signal, plate, figures with units, times, bars, and names made of bytes.
 
-Everything goes through format_html: what came from a server is escaped here, in one place.
+What came from a server is escaped here, in one place: by format_html, and by conditional_escape or html.escape in the few that
+a long list asks thousands of times.
 """
 
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -37,7 +39,7 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.simple_tag
 def sig(signal: str, words: Any = "", quiet: bool = False) -> SafeString:
     """{% sig "crit" "2 backlogs stuck" %}: ok info warn crit down unknown skip run pause done; shape, word and colour together."""
-    return format_html("{}{}</span>", _opened(signal, quiet), words)
+    return SafeString(f"{_opened(signal, quiet)}{conditional_escape(words)}</span>")
 
 
 @lru_cache(maxsize=64, typed=True)
@@ -50,18 +52,20 @@ def _shape(signal: str) -> SafeString:
     return format_html('<svg aria-hidden="true"><use href="{}#{}"/></svg>', static("signals.svg"), signal)
 
 
-def _forget_addresses(*, setting: str, **_: Any) -> None:
-    """The sprites have other addresses when the static files do."""
+def _forget(*, setting: str, **_: Any) -> None:
+    """The sprites have other addresses when the static files do, and plates follow the environments."""
+    plate.cache_clear()
     if setting in ("STORAGES", "STATIC_URL", "STATIC_ROOT"):
         icon.cache_clear()
         _opened.cache_clear()
         _shape.cache_clear()
 
 
-setting_changed.connect(_forget_addresses)
+setting_changed.connect(_forget)
 
 
 @register.simple_tag
+@lru_cache(maxsize=64, typed=True)
 def plate(environment: str) -> SafeString:
     """The environment as a plate. An environment of one's own looks like the one whose policy it has."""
     return format_html('<span class="plate plate-{}">{}</span>', policy_of(environment), environment.upper())
@@ -137,8 +141,7 @@ def duration(seconds: Figure) -> SafeString:
         return unknown()
     if seconds == 0:
         return _figure("0", "s")
-    parts = [_figure(figure, unit) for figure, unit in units.duration(float(seconds))]
-    return parts[0] if len(parts) == 1 else format_html("{} {}", *parts)
+    return SafeString(" ".join([_figure(figure, unit) for figure, unit in units.duration(float(seconds))]))
 
 
 @register.filter
@@ -171,7 +174,8 @@ def ago(at: datetime | None) -> SafeString:
     seconds = (timezone.now() - at).total_seconds()
     whole = _coarse(abs(seconds))
     words = "now" if abs(seconds) < 1 else f"{whole} ago" if seconds > 0 else f"in {whole}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.astimezone(UTC).isoformat(), utc(at), words)
+    at = at.astimezone(UTC)
+    return SafeString(f'<time datetime="{at.isoformat()}" title="{at:%-d %b %Y %H:%M:%S} UTC">{words}</time>')
 
 
 def _coarse(seconds: float) -> str:
@@ -186,6 +190,32 @@ def _coarse(seconds: float) -> str:
 def utc(at: datetime | None) -> str:
     """20 Nov 2026 03:12:36 UTC."""
     return f"{at.astimezone(UTC):%-d %b %Y %H:%M:%S} UTC" if at else "unknown"
+
+
+@register.simple_tag
+def top_clock() -> SafeString:
+    """The console's own clock, which the page's script moves on."""
+    now = timezone.now().astimezone(UTC)
+    day, time = f"{now:%-d %b %Y,%H:%M:%S}".split(",")
+    moment = now.isoformat(timespec="seconds")
+    return SafeString(
+        f'<time class="sb-clock" data-clock datetime="{moment}" title="{day} {time} UTC">{time} UTC</time>'
+    )
+
+
+@register.simple_tag
+def facts(state: Any) -> SafeString:
+    """{% facts server_state %}: what the bar says of a server beside its name, from the last sample."""
+    redis = state.server.is_redis
+    load = [] if state.load_per_s is None else [("Load", "", rate(state.load_per_s, "ops/s" if redis else "tx/s"))]
+    told = [
+        ("Memory" if redis else "Data", "", used_of(state.used_bytes, state.room_bytes, redis)),
+        *load,
+        ("Clients" if redis else "Connections", "", count(state.figures.get("clients_count"))),
+        ("Round trip", ' title="The console\'s own question and answer"', duration(state.figures.get("latency_s"))),
+    ]
+    said = "".join([f"<span{title}>{word} <b>{figure}</b></span>" for word, title, figure in told])
+    return SafeString(f"{said}<span>{'last known, ' if state.stale else 'sampled '}{ago(state.figures_at)}</span>")
 
 
 @register.filter
@@ -215,8 +245,8 @@ def name(raw: bytes | str, most: int = 256) -> SafeString:
     raw = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else bytes(raw)
     runs = text.pieces(raw, most=most)
     if len(raw) <= most and len(runs) == 1 and not runs[0][1]:
-        shown = escape(runs[0][0])
-        return format_html('<bdi title="{}">{}</bdi>', shown, shown)
+        shown = html.escape(runs[0][0])
+        return SafeString(f'<bdi title="{shown}">{shown}</bdi>')
     pieces = [format_html('<span class="esc">{}</span>', run) if escaped else escape(run) for run, escaped in runs]
     shown = format_html("{}" * len(pieces), *pieces) if pieces else escape("")
     return format_html('<bdi title="{}">{}{}</bdi>', text.plain(raw, most=1024), shown, "…" if len(raw) > most else "")
@@ -232,7 +262,7 @@ def ref(raw: bytes | str) -> str:
 def bar(ratio: Figure, kind: str = "", mark: float | None = None, classes: str = "") -> SafeString:
     """A share as a bar: kind "" warn crit ok accent s1..s6; mark is a threshold. Widths are SVG attributes."""
     if ratio is None or ratio == "":
-        return format_html("")
+        return SafeString("")
     width = f"{min(max(ratio, 0), 1) * 100:.1f}%"
     return _drawn(width, units.share(ratio), f"fill-{kind}" if kind else "fill", mark, classes)
 

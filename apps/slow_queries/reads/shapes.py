@@ -95,8 +95,8 @@ def sent_arguments(words: Sequence[bytes]) -> tuple[list[bytes], int]:
 
 
 def size_of(word: bytes) -> int:
-    """The bytes an argument had before the log cut it to 128."""
-    cut = _CUT.search(word)
+    """The bytes an argument had before the log cut it to 128; what it did not cut is no longer than that."""
+    cut = _CUT.search(word) if len(word) > MOST_KEY_BYTES else None
     return cut.start() + int(cut[1]) if cut else len(word)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from apps.slow_queries.reads.shapes import Shape, sent_arguments, shape_of, size
 MOST_ENTRIES = 128
 SLOWEST_WISE_THRESHOLD_US = 10_000
 FEWEST_WISE_ENTRIES = 128
+SHAPES_MOST = 1024
+_shapes: dict[bytes, Shape] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +165,27 @@ def _entry(raw: Reply) -> Entry:
         number=int(number),
         at=datetime.fromtimestamp(0, UTC) + timedelta(seconds=int(at)),
         took_s=int(took_us) / 1e6,
-        shape=shape_of(kept, count),
+        shape=_shape(kept, count),
         words=tuple(kept),
         arguments_count=count,
         arguments_bytes=sum(size_of(word) for word in kept[1:]),
         client=bytes(client),
         client_name=bytes(name),
     )
+
+
+def _shape(words: Sequence[bytes], arguments_count: int) -> Shape:
+    """The shape of a command, found once: the log is read again and again, and most of its entries come again.
+
+    Kept by a digest, so that nothing of what was folded is held.
+    """
+    key = hashlib.blake2b(repr((words, arguments_count)).encode(), digest_size=32).digest()
+    known = _shapes.get(key)
+    if known is None:
+        if len(_shapes) >= SHAPES_MOST:
+            _shapes.clear()
+        known = _shapes[key] = shape_of(words, arguments_count)
+    return known
 
 
 def _settings(reply: Reply) -> tuple[Settings | None, EngineError | None]:

@@ -1,0 +1,285 @@
+"""Walks over all keys that match and changes them page by page: kept first, changed only as they were kept, resumable, paced.
+
+A page: WATCH, what is needed to keep it, the archive on disk, MULTI ... EXEC. Where somebody wrote to one of its keys between the
+two, EXEC does nothing, and that part is done again in halves. So a key is changed only in the very state in which it was kept,
+and a write that came in between is lost by neither side.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, TypeAlias
+
+from apps.engine.connections.redis import Command, RedisNode, Reply
+from apps.engine.contracts.action import Moved, Progress
+from apps.engine.contracts.archive import Record
+from apps.engine.contracts.plan import Ending, Figure, Outcome, exactly, say
+from apps.engine.errors import EngineError, Unreachable
+from apps.engine.target import Address, Target
+from apps.keyspace import originals
+from apps.keyspace.lanes import Lanes, Watched, lanes
+from apps.keyspace.selecting import STEP, Selection, chunks, primaries
+
+CHECKPOINT_EVERY_S = 1.0
+CLOCK_FOR_S = 10.0
+TRIES = 3
+SLACK_RATIO = 1.1
+SLACK_COUNT = 10
+BUSY_WORDS = "kept changing while they were kept"
+GONE_WORDS = "gone before the run came to them"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the walk stands: a cursor a node, "" for one that is done; and what came of the keys so far."""
+
+    cursors: Mapping[str, str] = field(default_factory=dict)
+    run_ids: Mapping[str, str] = field(default_factory=dict)
+    changed_count: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known of a page before it is changed.
+
+    `records` are kept and then changed; `unkept` are changed without an original, because nobody wants one; `skipped` says why of
+    the rest. `later` are left for another page: what a page keeps has to fit into memory.
+    """
+
+    records: Sequence[Record]
+    unkept: Sequence[bytes] = ()
+    skipped: Counter[str] = field(default_factory=Counter)
+    later: Sequence[bytes] = ()
+
+
+Ask: TypeAlias = Callable[[Sequence[Command]], list[Reply | EngineError]]
+
+
+class Change(ABC):
+    """What is done to a page of keys. `keeps` is False where no original is wanted at all; `place` is the database."""
+
+    verb: ClassVar[str]
+
+    def __init__(self, *, keeps: bool, place: str) -> None:
+        self.keeps, self.place = keeps, place
+
+    @abstractmethod
+    def questions(self, names: Sequence[bytes]) -> list[Command]:
+        """What has to be known of each key before: blocks of one question for every name."""
+
+    @abstractmethod
+    def prepared(
+        self, ask: Ask, names: Sequence[bytes], replies: Sequence[Reply | EngineError], *, now_ms: int
+    ) -> Prepared:
+        """From the answers to `questions`: what is kept. May ask once more. Errors: EngineError."""
+
+    @abstractmethod
+    def commands(self, records: Sequence[Record], unkept: Sequence[bytes]) -> list[Command]:
+        """What changes them. With no records, of keys that nobody asked about, the replies are how many were changed."""
+
+    @abstractmethod
+    def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
+        """Of a page that an earlier try kept and never settled: which of them it did change."""
+
+
+class Sweep:
+    """One try of one run. `most_count` is the plan's: more than that and a tenth are never touched."""
+
+    def __init__(self, target: Target, chosen: Selection, change: Change, progress: Progress, most_count: int) -> None:
+        self.target = replace(target, database=str(chosen.db))
+        self.chosen, self.change, self.progress = chosen, change, progress
+        self.most_count = most_count
+        before = progress.resumed(State) or State()
+        self.cursors = dict(before.cursors)
+        self.run_ids = dict(before.run_ids)
+        self.changed_count = before.changed_count
+        self.skipped: Counter[str] = Counter(before.skipped)
+        self._kept_at = time.monotonic()
+        self._clock_ms, self._clock_at = 0, -CLOCK_FOR_S
+
+    @property
+    def limit(self) -> int:
+        return int(self.most_count * SLACK_RATIO) + SLACK_COUNT
+
+    # -- all nodes, one after the other --------------------------------------------------------------------------------
+
+    def walk(self) -> Outcome:
+        """Errors: Stopped, EngineError."""
+        for primary in primaries(self.target, db=self.chosen.db):
+            where = str(primary.address)
+            if self.run_ids.setdefault(where, primary.run_id) != primary.run_id:
+                raise Moved(f"{where} was restarted, or another server took its place.", way_out="Plan the rest again.")
+            if self.cursors.get(where) == "":
+                continue
+            try:
+                with lanes(lambda at=primary.address: self._connected(at), self.progress.pacer) as some:
+                    self._settle_before(some.first)
+                    self._walk_node(some, where)
+            except Unreachable:
+                self._settle_after(primary.address)
+                raise
+        return self._outcome()
+
+    @contextmanager
+    def _connected(self, address: Address) -> Iterator[RedisNode]:
+        with self.progress.redis(address) as node:
+            node.command("SELECT", self.chosen.db)
+            yield node
+
+    def _walk_node(self, some: Lanes, where: str) -> None:
+        """Names are gathered until they fill a page, and all are done before the place is kept: none waits in memory only."""
+        cursor, waiting, begun = self.cursors.get(where, "0"), deque[bytes](), False
+        while cursor != "0" or not begun:
+            begun = True
+            (reply,) = self.progress.pacer.page(some.first, [self.chosen.scan(cursor, self._step)])
+            if isinstance(reply, EngineError):
+                raise reply
+            cursor, names = self.chosen.names(reply)
+            waiting.extend(names)
+            due = cursor == "0" or time.monotonic() - self._kept_at >= CHECKPOINT_EVERY_S
+            self._pages(some, waiting, all_of_them=due)
+            if due:
+                self.cursors[where] = "" if cursor == "0" else cursor
+                self._keep_place()
+
+    @property
+    def _step(self) -> int:
+        """How many keys one SCAN passes: 500, and more only where pages are larger than that."""
+        return max(STEP, 2 * self.progress.pacer.page_size)
+
+    def _keep_place(self) -> None:
+        self._kept_at = time.monotonic()
+        self.progress.step(self.changed_count)
+        self.progress.checkpoint(
+            State(
+                cursors=dict(self.cursors),
+                run_ids=dict(self.run_ids),
+                changed_count=self.changed_count,
+                skipped=dict(self.skipped),
+            )
+        )
+
+    # -- pages ---------------------------------------------------------------------------------------------------------
+
+    def _pages(self, some: Lanes, waiting: deque[bytes], *, all_of_them: bool) -> None:
+        self.progress.pacer.rest()
+        while waiting and (all_of_them or len(waiting) >= self.progress.pacer.page_size):
+            size = min(len(waiting), self.progress.pacer.page_size)
+            names = [waiting.popleft() for _ in range(size)]
+            waiting.extendleft(reversed(self._page(some, names, tries=TRIES)))
+            self.progress.pacer.rest()
+
+    def _page(self, some: Lanes, names: Sequence[bytes], *, tries: int) -> Sequence[bytes]:
+        """Returns those that are left for another page."""
+        if self.changed_count + len(names) > self.limit:
+            raise Moved(
+                f"More keys match than the plan allows: it counted {self.most_count:,}.", way_out="Plan the rest again."
+            )
+        if self.change.keeps:
+            return self._kept_and_changed(some, names, tries)
+        self._without_originals(some.first, names)
+        return ()
+
+    def _without_originals(self, node: RedisNode, names: Sequence[bytes]) -> None:
+        self.progress.check()
+        changed = 0
+        for reply in self.progress.pacer.page(node, self.change.commands((), names)):
+            if isinstance(reply, EngineError):
+                raise reply
+            changed += int(reply)
+        self._count(changed, Counter({GONE_WORDS: len(names) - changed}))
+
+    def _kept_and_changed(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
+        watched = some.watch(names, self.change.questions)
+        ready = self.change.prepared(some.ask, names, watched.replies, now_ms=self._server_ms(some.first))
+        if not ready.records and not ready.unkept:
+            some.let_go(watched)
+            self._count(0, ready.skipped)
+            return ready.later
+        page = self.progress.archive.append(ready.records) if ready.records else None
+        self.progress.check()
+        parts = _parted(watched, ready)
+        done = some.change(watched, [self.change.commands(*part) for part in parts])
+        touched = {record.name for (records, _), ok in zip(parts, done, strict=True) if ok for record in records}
+        if page is not None:
+            self.progress.archive.settle(page, _indexes(ready.records, touched))
+        unkept = sum(len(names) for (_, names), ok in zip(parts, done, strict=True) if ok)
+        self._count(len(touched) + unkept, ready.skipped)
+        again = [record.name for record in ready.records if record.name not in touched]
+        again += [name for (_, names), ok in zip(parts, done, strict=True) if not ok for name in names]
+        return [*ready.later, *(self._again(some, again, tries) if again else ())]
+
+    def _again(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
+        """In halves, so that one busy key does not hold up the others; one alone three times, then it is left."""
+        if len(names) > 1:
+            halves = chunks(names, (len(names) + 1) // 2)
+            return [name for half in halves for name in self._page(some, half, tries=tries)]
+        if tries > 1:
+            return self._page(some, names, tries=tries - 1)
+        self._count(0, Counter({BUSY_WORDS: 1}))
+        return ()
+
+    def _count(self, changed: int, skipped: Counter[str]) -> None:
+        self.changed_count += changed
+        self.skipped += skipped
+        self.progress.step(self.changed_count)
+
+    # -- what an earlier try, or a broken connection, left open --------------------------------------------------------
+
+    def _settle_before(self, node: RedisNode) -> None:
+        """What was kept and never settled: the server says what became of it."""
+        page = self.progress.archive.unsettled()
+        if page is None or page[1][0].place != self.change.place:
+            return
+        changed = self.change.is_changed(node, page[1])
+        self.progress.archive.settle(page[0], changed)
+        self.changed_count += len(changed)
+
+    def _settle_after(self, address: Address) -> None:
+        """The connection broke: whether the last page was changed is asked over another one, if the server still answers."""
+        with suppress(EngineError), self._connected(address) as node:
+            self._settle_before(node)
+            self.progress.step(self.changed_count)
+
+    def _server_ms(self, node: RedisNode) -> int:
+        """The server's clock, asked for once in ten seconds; ours runs on meanwhile."""
+        now = time.monotonic()
+        if now - self._clock_at >= CLOCK_FOR_S:
+            self._clock_ms, self._clock_at = originals.server_ms(node), now
+        return int(self._clock_ms + (now - self._clock_at) * 1000)
+
+    def _outcome(self) -> Outcome:
+        verb = self.change.verb
+        planned = say(f"of {self.most_count:,} planned")
+        figures = [Figure(label=verb, amount=exactly(self.changed_count, "keys"), note=planned)]
+        figures += [
+            Figure(label="Skipped", amount=exactly(number, "keys"), note=say(why))
+            for why, number in self.skipped.items()
+            if number
+        ]
+        figures.append(Figure(label="Failed", amount=exactly(0, "keys"), note=say("no error from the server")))
+        return Outcome(ending=Ending.DONE, said=say(f"{verb} {self.changed_count:,} keys."), figures=tuple(figures))
+
+
+def _parted(watched: Watched, ready: Prepared) -> list[tuple[list[Record], list[bytes]]]:
+    """What is kept and what is not, by the connection that watches it."""
+    lane = {name: index for index, (_, names) in enumerate(watched.parts) for name in names}
+    parts: list[tuple[list[Record], list[bytes]]] = [([], []) for _ in watched.parts]
+    for record in ready.records:
+        parts[lane[record.name]][0].append(record)
+    for name in ready.unkept:
+        parts[lane[name]][1].append(name)
+    return parts
+
+
+def _indexes(records: Sequence[Record], touched: set[bytes]) -> list[int] | None:
+    """None for all of them."""
+    if len(touched) == len(records):
+        return None
+    return [index for index, record in enumerate(records) if record.name in touched]
