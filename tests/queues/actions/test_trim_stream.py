@@ -24,6 +24,7 @@ from apps.operations.templatetags.operations import start_url
 from apps.queues import stream_entries, stream_frontier, stream_trimming
 from apps.queues.actions.trim_stream import ACTION, Params
 from apps.queues.stream_frontier import Standing
+from apps.queues.stream_groups import order
 from tests.operations.door import Door, OpenDoor, actor_for, outcome_of, register_redis
 from tests.operations.scenario import Scenario
 from tests.queues.conftest import queue_of, redis_target
@@ -35,8 +36,13 @@ STREAM = b"events:\xff<b>orders"
 BINARY = b"\x00\xff\r\n$1"
 
 
+def client(server: RedisServer) -> Any:
+    """The server's client, whose typed answers would ask for a cast a line."""
+    return server.client
+
+
 def fill(server: RedisServer, count: int, *, stream: bytes = STREAM, first: int = 1) -> None:
-    pipe = server.client.pipeline(transaction=False)
+    pipe = client(server).pipeline(transaction=False)
     for number in range(first, first + count):
         pipe.execute_command("XADD", stream, f"{number}-0", "n", str(number), b"raw\xfe", BINARY)
     pipe.execute()
@@ -45,26 +51,31 @@ def fill(server: RedisServer, count: int, *, stream: bytes = STREAM, first: int 
 def group(server: RedisServer, name: str, *, read: int, acknowledge: int | None = None, stream: bytes = STREAM) -> None:
     """A group at the beginning that was given `read` entries, of which the first `acknowledge` are done (all by default)."""
     server.command("XGROUP", "CREATE", stream, name, "0")
-    given = server.client.xreadgroup(name, f"{name}-1", {stream: ">"}, count=read) if read else []
-    ids = [entry_id for _, entries in given for entry_id, _ in entries]
-    done = ids if acknowledge is None else ids[:acknowledge]
+    given = take(server, name, count=read, stream=stream) if read else []
+    done = given if acknowledge is None else given[:acknowledge]
     if done:
-        server.client.xack(stream, name, *done)
+        client(server).xack(stream, name, *done)
+
+
+def take(server: RedisServer, name: str, *, count: int | None = None, stream: bytes = STREAM) -> list[bytes]:
+    """The ids that a group is given next."""
+    given = client(server).xreadgroup(name, f"{name}-1", {stream: ">"}, count=count)
+    return [entry_id for _, entries in given for entry_id, _ in entries]
 
 
 def readable(server: RedisServer, *, stream: bytes = STREAM) -> dict[bytes, list[Any]]:
     """For every group all that it has still to read or to acknowledge, with its contents."""
     found = {}
-    for each in server.client.xinfo_groups(stream):
+    for each in client(server).xinfo_groups(stream):
         after = each["last-delivered-id"].decode()
-        held = server.client.xpending_range(stream, each["name"], "-", "+", 10_000)
-        pending = [server.client.xrange(stream, one["message_id"], one["message_id"]) for one in held]
-        found[each["name"]] = [pending, server.client.xrange(stream, f"({after}", "+")]
+        held = client(server).xpending_range(stream, each["name"], "-", "+", 10_000)
+        pending = [client(server).xrange(stream, one["message_id"], one["message_id"]) for one in held]
+        found[each["name"]] = [pending, client(server).xrange(stream, f"({after}", "+")]
     return found
 
 
 def ids(server: RedisServer, stream: bytes = STREAM) -> list[bytes]:
-    return [entry_id for entry_id, _ in server.client.xrange(stream)]
+    return [entry_id for entry_id, _ in client(server).xrange(stream)]
 
 
 def at_redis(server: RedisServer, operator: Operator) -> Door:
@@ -85,7 +96,7 @@ def _prepare(server: RedisServer) -> dict[str, Any]:
 
 def _undone(server: RedisServer) -> bool:
     (beside,) = [key for key in server.command("KEYS", "*") if b":trimmed:" in key]
-    first = server.client.xrange(beside)[0]
+    first = client(server).xrange(beside)[0]
     return ids(server, beside) == [b"%d-0" % n for n in range(1, 11)] and first[1][b"raw\xfe"] == BINARY
 
 
@@ -143,10 +154,9 @@ def test_a_group_that_has_read_all_lets_all_go_and_the_stream_stays_with_its_gro
     fill(each_redis, 120)
     group(each_redis, "billing", read=120)
     assert at_redis(each_redis, alice).does(KEY, **params()).state == "done"
-    assert each_redis.command("XLEN", STREAM) == 0 and len(each_redis.client.xinfo_groups(STREAM)) == 1
+    assert each_redis.command("XLEN", STREAM) == 0 and len(client(each_redis).xinfo_groups(STREAM)) == 1
     fill(each_redis, 1, first=121)
-    given = each_redis.client.xreadgroup("billing", "b", {STREAM: ">"})
-    assert [entry_id for _, entries in given for entry_id, _ in entries] == [b"121-0"]
+    assert take(each_redis, "billing") == [b"121-0"]
 
 
 def test_a_dead_consumer_keeps_the_frontier_and_is_named(
@@ -154,8 +164,8 @@ def test_a_dead_consumer_keeps_the_frontier_and_is_named(
 ) -> None:
     fill(redis_clean, 50)
     group(redis_clean, "billing", read=50, acknowledge=0)
-    redis_clean.client.xack(STREAM, "billing", *[f"{n}-0" for n in range(2, 51)])
-    redis_clean.client.xclaim(STREAM, "billing", "long-gone", 0, ["1-0"], idle=3 * 86_400_000)
+    client(redis_clean).xack(STREAM, "billing", *[f"{n}-0" for n in range(2, 51)])
+    client(redis_clean).xclaim(STREAM, "billing", "long-gone", 0, ["1-0"], idle=3 * 86_400_000)
     said = content_of(door(alice).plans(KEY, **params()))
     assert said.blocked and said.blocked[1].name == b"billing"
     assert any(piece.name == b"long-gone" for piece in said.blocked) and "3 d" in str(said.blocked)
@@ -167,7 +177,7 @@ def test_a_pending_entry_that_is_in_the_stream_no_more_still_keeps_the_frontier_
 ) -> None:
     fill(redis_clean, 20)
     group(redis_clean, "billing", read=20, acknowledge=0)
-    redis_clean.client.xack(STREAM, "billing", *[f"{n}-0" for n in range(2, 21)])
+    client(redis_clean).xack(STREAM, "billing", *[f"{n}-0" for n in range(2, 21)])
     redis_clean.command("XDEL", STREAM, "1-0")
     said = content_of(door(alice).plans(KEY, **params()))
     assert "in the stream no more" in str(said.blocked)
@@ -230,7 +240,7 @@ def test_ids_beyond_the_numbers_of_lua_are_compared_to_the_last_digit(
         if not content_of(plan).blocked:
             assert run.carries_out(run.submits(plan)).state == "done"
         assert readable(each_redis) == before
-        assert all(stream_frontier.order(one) > stream_frontier.order(through) for one in ids(each_redis))
+        assert all(order(one) > order(through) for one in ids(each_redis))
 
 
 def test_the_frontier_is_the_least_of_what_was_given_and_what_is_held() -> None:
@@ -248,11 +258,11 @@ def test_the_frontier_is_the_least_of_what_was_given_and_what_is_held() -> None:
 
 
 @contextmanager
-def as_soon_as(server: RedisServer, count: int, do: Callable[[Redis], object]) -> Iterator[list[object]]:
+def as_soon_as(server: RedisServer, count: int, do: Callable[[Any], Any]) -> Iterator[list[Any]]:
     """Does something once the stream has fewer than `count` entries, on a connection of its own."""
-    answers: list[object] = []
+    answers: list[Any] = []
     over = threading.Event()
-    other = Redis(unix_socket_path=str(server.socket), protocol=2)
+    other: Any = Redis(unix_socket_path=str(server.socket), protocol=2)
 
     def watch() -> None:
         while not over.is_set():
@@ -290,7 +300,7 @@ def test_a_group_made_at_the_beginning_while_it_trims_keeps_all_that_was_there_t
     group(each_redis, "billing", read=20_000)
     at = at_redis(each_redis, alice)
 
-    def newcomer(other: Redis) -> Any:
+    def newcomer(other: Any) -> Any:
         pipe = other.pipeline(transaction=True)
         pipe.xgroup_create(STREAM, "newcomer", "0")
         pipe.xlen(STREAM)
@@ -348,9 +358,7 @@ def test_what_senders_add_and_readers_acknowledge_meanwhile_stays_out_of_the_pla
     at = door(alice)
     plan = at.plans(KEY, **params())
     fill(redis_clean, 50, first=101)
-    redis_clean.client.xack(
-        STREAM, "billing", *[i for _, e in redis_clean.client.xreadgroup("billing", "b", {STREAM: ">"}) for i, _ in e]
-    )
+    client(redis_clean).xack(STREAM, "billing", *take(redis_clean, "billing"))
     run = at.carries_out(at.submits(plan))
     assert run.state == "done" and ids(redis_clean) == [b"%d-0" % n for n in range(81, 151)]
 
@@ -497,7 +505,7 @@ def test_the_undo_gives_every_entry_back_byte_by_byte_into_a_stream_beside(
     fill(each_redis, 250)
     each_redis.command("XADD", STREAM, "251-0", BINARY, b"", b"", BINARY)
     group(each_redis, "billing", read=251)
-    before = each_redis.client.xrange(STREAM)
+    before = client(each_redis).xrange(STREAM)
     at = at_redis(each_redis, alice)
     run = at.does(KEY, **params())
     fill(each_redis, 3, first=300)
@@ -505,7 +513,7 @@ def test_the_undo_gives_every_entry_back_byte_by_byte_into_a_stream_beside(
     beside = stream_entries.beside(STREAM, run=run.pk)
     assert said.most_count == 251 and any(piece.name == beside for piece in said.of)
     assert at.does(f"{KEY}.undo", run=run.pk).state == "done"
-    assert each_redis.client.xrange(beside) == before
+    assert client(each_redis).xrange(beside) == before
     assert ids(each_redis) == [b"300-0", b"301-0", b"302-0"], "the stream itself is left as it is"
 
 
