@@ -21,6 +21,9 @@ WHOLE = frozenset(
     b"SCAN CLIENT SLOWLOG LATENCY BGSAVE PSYNC REPLCONF INFO SELECT ROLE DBSIZE TIME WAIT LASTSAVE".split()
 )
 MANY_KEYS = frozenset(b"UNLINK DEL EXISTS TOUCH WATCH MGET".split())
+# What differs between calls says nothing: many of them are one shape.
+ROUGH = frozenset(b"XADD XRANGE".split())
+SHA_SHOWN = 8
 ABOUT_A_KEY = frozenset(b"MEMORY OBJECT XINFO".split())  # the key comes after a subcommand
 MASKED_SETTINGS = (b"pass", b"auth", b"user", b"secret", b"key")
 
@@ -47,6 +50,10 @@ def shape(command: Command) -> str:
         return " ".join(["SCAN <cursor>", *map(_name, words[2:])])
     if verb in ABOUT_A_KEY and len(words) > 2:
         return " ".join([verb.decode(), _name(words[1]), "<key>", *map(_option, words[3:])])
+    if verb in ROUGH:
+        return f"{verb.decode()} <key> …"
+    if verb == b"EVALSHA":
+        return f"EVALSHA {_sha(words[1])} …"
     if len(words) > 1 and verb not in WHOLE and verb not in SPECIAL:
         return " ".join([verb.decode("ascii", "replace"), "<key>", *map(_option, words[2:])])
     return shown(command)
@@ -85,9 +92,20 @@ def _config(words: Sequence[bytes]) -> list[str]:
     return [*map(_name, words[:2]), *(map(_masked, words[2:]) if secret else map(_name, words[2:]))]
 
 
+def _evalsha(words: Sequence[bytes]) -> list[str]:
+    """The script and its keys in clear, its arguments as their size."""
+    count = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    return [_sha(words[0]), *map(_name, words[1 : 2 + count]), *map(_masked, words[2 + count :])]
+
+
+def _sha(word: bytes) -> str:
+    return f"{_name(word)[:SHA_SHOWN]}…"
+
+
 SPECIAL: dict[bytes, Callable[[Sequence[bytes]], list[str]]] = {
     b"ACL": _acl,
     b"CONFIG": _config,
+    b"EVALSHA": _evalsha,
     b"AUTH": lambda words: list(map(_masked, words)),
     b"HELLO": lambda words: [_name(words[0]), *map(_masked, words[1:])],
     b"XINFO": lambda words: list(map(_name, words)),

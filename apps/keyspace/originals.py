@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.contracts.archive import Record
-from apps.engine.errors import CommandFailed, EngineError, Unsupported
+from apps.engine.errors import CommandFailed, EngineError
+from apps.engine.replication import primary as primary  # asked before every change of keys
 
 KEY = "key"
 # DUMP of a string of 100 MB held a server for half a second: larger keys are listed apart.
@@ -77,10 +78,3 @@ def restoring(kept: Record, *, replace: bool = False) -> Command:
 def was_there(reply: Reply | EngineError) -> bool:
     """RESTORE refused because the key exists."""
     return isinstance(reply, CommandFailed) and "BUSYKEY" in reply.message
-
-
-def primary(node: RedisNode) -> None:
-    """Errors: Unsupported on a replica: what is written there is lost, or refused."""
-    role = node.command("INFO", "replication")
-    if b"role:slave" in role:
-        raise Unsupported(f"{node.address} is a replica.", way_out="Do this on its primary.")

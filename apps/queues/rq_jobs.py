@@ -18,6 +18,8 @@ from apps.engine.contracts.adapter import Payload, Row
 from apps.queues import payloads, reads
 
 JOB, RESULTS = b"rq:job:", b"rq:results:"
+QUEUE, FAILED, WORKER = b"rq:queue:", b"rq:failed:", b"rq:worker:"
+QUEUES, WORKERS = b"rq:queues", b"rq:workers"
 TIMES = {
     "ready": b"enqueued_at",
     "running": b"started_at",

@@ -198,6 +198,22 @@ REDIS: tuple[Feature, ...] = (
         ),
     ),
     Feature(
+        key="queues.requeue", kind=_R, title="Put failed jobs back", pages="queues", profile=Profile.OPERATE,
+        looks=False, without="Failed jobs are looked at, not put back.", writes_keys=True,
+        commands=_words(
+            """EVALSHA x 0; SCRIPT LOAD x; INFO replication; SELECT 0; EXISTS K; HGET K f; HMGET K f; HSTRLEN K f; ZSCORE K m
+            SCARD K; SSCAN K 0; LLEN K; PTTL K; HSET K f v; HDEL K f; SADD K m; ZADD K 0 m; ZREM K m; RPUSH K x; LREM K 0 x"""
+        ),
+    ),
+    Feature(
+        key="streams.trim", kind=_R, title="Trim streams", pages="queues", profile=Profile.OPERATE, looks=False,
+        since=(6, 2), without="Streams are looked at, not trimmed.", writes_keys=True,
+        commands=_words(
+            """EVALSHA x 0; SCRIPT LOAD x; INFO replication; SELECT 0; PING; EXISTS K; TYPE K; XLEN K; MEMORY USAGE K; XINFO STREAM K
+            XINFO GROUPS K; XINFO CONSUMERS K g; XPENDING K g; XRANGE K - + COUNT 1; XTRIM K MINID = 0; XADD K 1-1 f v"""
+        ),
+    ),
+    Feature(
         key="activity.kill", kind=_R, title="End clients", pages="clients", profile=Profile.OPERATE, looks=False,
         without="Clients are looked at, not ended.",
         commands=_words("CLIENT KILL ID 0"),

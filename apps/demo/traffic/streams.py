@@ -1,4 +1,6 @@
-"""A stream of orders with two groups: billing keeps up, analytics falls behind until it is let catch up."""
+"""Two streams. Orders with two groups: billing keeps up, analytics falls behind and forgets some, which holds up trimming.
+Shipments, which both groups acknowledge and nobody trims: something to trim.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,15 @@ from redis.exceptions import ResponseError
 from apps.demo.traffic import Tick
 
 STREAM = "events:orders"
+SHIPMENTS = "events:shipments"
 MOST_ENTRIES = 20_000
 MOST_BEHIND = 6_000
 
 
 def prepare(connection: Redis) -> None:
-    for group in ("billing", "analytics"):
+    for stream, group in ((STREAM, "billing"), (STREAM, "analytics"), (SHIPMENTS, "tracking"), (SHIPMENTS, "stock")):
         with contextlib.suppress(ResponseError):
-            connection.xgroup_create(STREAM, group, id="0", mkstream=True)
+            connection.xgroup_create(stream, group, id="0", mkstream=True)
 
 
 def ticks(connection: Redis) -> list[Tick]:
@@ -45,19 +48,31 @@ def ticks(connection: Redis) -> list[Tick]:
             forget_ratio=0.02,
         )
 
+    def ship() -> None:
+        carrier = random.choice(["north", "south"])
+        connection.xadd(SHIPMENTS, {"parcel": random.randrange(90_000), "carrier": carrier}, maxlen=MOST_ENTRIES)
+
+    def follow() -> None:
+        for group in ("tracking", "stock"):
+            _work(connection, group, f"{group}-1", most=50, stream=SHIPMENTS)
+
     return [
+        Tick(name="stream ship", every_s=0.5, do=ship),
+        Tick(name="stream follow", every_s=3, do=follow),
         Tick(name="stream produce", every_s=0.25, do=produce),
         Tick(name="stream billing", every_s=0.5, do=bill),
         Tick(name="stream analytics", every_s=1.0, do=analyse),
     ]
 
 
-def _work(connection: Redis, group: str, consumer: str, *, most: int, forget_ratio: float = 0.0) -> None:
-    answer: Any = connection.xreadgroup(group, consumer, {STREAM: ">"}, count=most)
+def _work(
+    connection: Redis, group: str, consumer: str, *, most: int, forget_ratio: float = 0.0, stream: str = STREAM
+) -> None:
+    answer: Any = connection.xreadgroup(group, consumer, {stream: ">"}, count=most)
     for _stream, entries in answer:
         done = [entry_id for entry_id, _fields in entries if random.random() >= forget_ratio]
         if done:
-            connection.xack(STREAM, group, *done)
+            connection.xack(stream, group, *done)
 
 
 def _lag(connection: Redis, group: str) -> int:

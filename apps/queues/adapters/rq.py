@@ -18,14 +18,13 @@ from apps.engine.errors import EngineError, Gone, Unsupported
 from apps.engine.units import duration_text
 from apps.queues import payloads, reads, rq_jobs
 from apps.queues.asking import Asking, asked, beside, unrefused
-from apps.queues.rq_jobs import JOB
+from apps.queues.rq_jobs import FAILED, JOB, QUEUE, QUEUES, WORKER, WORKERS
 from apps.queues.stepping import SteppingAdapter
 
-QUEUE, WORKER = b"rq:queue:", b"rq:worker:"
 REGISTRIES = {
     "running": (b"rq:wip:", "Running", "Started"),
     "scheduled": (b"rq:scheduled:", "Scheduled", "Due"),
-    "failed": (b"rq:failed:", "Failed", "Failed"),
+    "failed": (FAILED, "Failed", "Failed"),
     "deferred": (b"rq:deferred:", "Deferred", "Created"),
     "finished": (b"rq:finished:", "Finished", "Finished"),
     "canceled": (b"rq:canceled:", "Canceled", "Canceled"),
@@ -44,7 +43,7 @@ class RqAdapter(SteppingAdapter):
 
     def finding(self, *, database: str, marks: Marks) -> Asking[tuple[Found, ...]]:
         """Cost: one SSCAN of each set for 500 members, and one HGET. Source: `rq:queues`, `rq:workers`, a worker's `version`."""
-        named, working = yield from reads.some_members([b"rq:queues", b"rq:workers"], others_are_empty=True)
+        named, working = yield from reads.some_members([QUEUES, WORKERS], others_are_empty=True)
         queues = [name for name in named if name.startswith(QUEUE)]
         heard = sorted(name for name in working if name.startswith(WORKER))
         if not queues and not heard:
