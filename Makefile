@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-ha
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test chromium lint benchmark-pages screenshots clean setup setup-dev
+.PHONY: help run test test-faults chromium lint benchmark-pages benchmark-delete screenshots clean setup setup-dev
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -24,6 +24,9 @@ test: setup-dev chromium lint ## Run the linters, the types, the import rules an
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile --junitxml=test-results/pytest.xml $(TESTS)
 	$(BIN)/python -m tests.on_postgres -q -n 3 --dist loadfile --junitxml=test-results/on-postgres.xml $(ON_POSTGRES)
 
+test-faults: setup-dev ## Kill workers, stop servers, fill disks, move clocks: about ten minutes
+	$(BIN)/python -m pytest -q -n 3 --dist load -p no:cacheprovider tests/faults
+
 lint: setup-dev ## Run the linters, the types and the import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +38,9 @@ lint: setup-dev ## Run the linters, the types and the import rules
 
 benchmark-pages: setup-dev ## Time every page on the demo against a bare Django page
 	$(BIN)/python -m benchmarks.pages
+
+benchmark-delete: setup-dev ## Time deleting by pattern against redis-cli --scan | xargs unlink, on a private Redis
+	$(BIN)/python -m benchmarks.delete_by_pattern
 
 screenshots: setup-dev ## Take the pictures of the README from a running demo (needs Chromium)
 	$(BIN)/python -m tools.screenshots
