@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from apps.acl.lockout import DEFAULT
 from apps.acl.reads import postgres
 from apps.acl.reads import redis as acl
 from apps.acl.reads.postgres import Role, Roles
@@ -78,6 +79,7 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
         "nodes": _other_nodes(target, addresses, address, listed),
         "worst": [row for row in rows if row.signal in ("crit", "warn")],
         "picked": name,
+        "default_user": DEFAULT,
     }
     if name is not None:
         picked = _unless_unreachable(listed, lambda: acl.user(target, name=name, address=address))
