@@ -100,12 +100,6 @@ def allows(rules: Rules, call: Call, commands: Commands) -> bool:
     return any(Ability.of(words, commands).allows(call) for words in rules.scopes)
 
 
-def allowed_everywhere(rules: Rules, commands: Commands) -> frozenset[bytes]:
-    """The commands that the user itself, or a selector, may run, whatever their keys."""
-    abilities = [Ability.of(words, commands) for words in rules.scopes]
-    return frozenset(name for name in commands.names if any(each.runs(name, ()) for each in abilities))
-
-
 class Ability:
     """One scope of rules, carried out from left to right.
 

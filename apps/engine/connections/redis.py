@@ -394,7 +394,8 @@ def _refused(error: BaseException, text: str, address: Address, command: Command
 def _answer(text: str, address: Address, command: Command) -> errors.EngineError:
     name = shown(command).upper().replace("|", " ")
     lower = text.lower()
-    if "unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower:
+    is_about_rules = lower.startswith("error in acl setuser")  # a rule may name a command that the server lacks
+    if not is_about_rules and ("unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower):
         return errors.Unsupported(
             f"{address} has no {name or 'such command'}.",
             way_out="Its version, or the service that runs it, leaves it out.",
