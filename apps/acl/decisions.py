@@ -23,7 +23,7 @@ from apps.engine.text import plain
 
 DRYRUN_SINCE = (7, 0)
 ALLOWED, DENIED, UNKNOWN = "1", "0", "?"
-ROWS = 24
+ROWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def table(decisions: Decisions) -> Table:
     order = sorted(range(len(decisions.calls)), key=lambda index: _rank(decisions, index))
     rows = tuple(_row(decisions.calls[index], first.before[index], first.after[index]) for index in order[:ROWS])
     said = f"{min(ROWS, len(order))} of {len(order)} commands, what changes first"
-    return Table(columns=("Command", "Seen", "Now", "Then", ""), rows=rows, said=said)
+    return Table(columns=("Command", "Seen", "Now", "Then"), rows=rows, said=said)
 
 
 def _rank(decisions: Decisions, index: int) -> tuple[int, int]:
@@ -175,17 +175,9 @@ def _rank(decisions: Decisions, index: int) -> tuple[int, int]:
 
 
 def _row(call: Call, before: str, after: str) -> tuple[Cell, ...]:
-    change = {(ALLOWED, DENIED): "will be denied", (DENIED, ALLOWED): "will be allowed"}.get(
-        (before, after), "as before"
-    )
-    words = change if before != UNKNOWN else ""
-    return (
-        Cell(name=call.shown),
-        Cell(text=call.seen),
-        Cell(text=_WORDS[before]),
-        Cell(text=_WORDS[after]),
-        Cell(text=words),
-    )
+    change = {(ALLOWED, DENIED): "will be denied", (DENIED, ALLOWED): "will be allowed"}.get((before, after), "as now")
+    then = _WORDS[after] if before == UNKNOWN else change
+    return Cell(name=call.shown), Cell(text=call.seen), Cell(text=_WORDS[before]), Cell(text=then)
 
 
 def facts(decisions: Decisions) -> tuple[Fact, ...]:

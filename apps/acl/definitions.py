@@ -14,12 +14,14 @@ from apps.engine.errors import Unsupported
 
 MOST_USERS = 10_000
 _STATE = frozenset({b"on", b"off", b"nopass"})
+# What the server writes of every user, and what `setting` begins with: they say nothing of this one.
+_USUAL = frozenset({b"sanitize-payload", b"resetchannels"})
 _SALT = "apps.acl.definitions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """One line of ACL LIST, in parts. `rules` are as the server writes them."""
+    """One line of ACL LIST, in parts. `rules` are as the server writes them, without the words that it writes of every user."""
 
     name: bytes
     is_on: bool
@@ -65,8 +67,8 @@ def of_line(line: bytes) -> Definition:
         needs_no_password=b"nopass" in root,
         hashes=tuple(word[1:] for word in root if word.startswith(b"#")),
         rules=Rules(
-            words=tuple(word for word in root if word not in _STATE and not word.startswith(b"#")),
-            selectors=tuple(map(tuple, selectors)),
+            words=tuple(word for word in root if word not in _STATE | _USUAL and not word.startswith(b"#")),
+            selectors=tuple(tuple(word for word in selector if word not in _USUAL) for selector in selectors),
         ),
         line=line,
     )

@@ -108,11 +108,12 @@ def unsupported(rules: Rules, version: tuple[int, int]) -> str:
 def setting(rules: Rules, *, is_on: bool, passwords: Sequence[bytes], version: tuple[int, int]) -> list[bytes]:
     """The words of ACL SETUSER that make a user this and nothing else.
 
-    `passwords` are #hashes, or nopass. From 6.2 on a user begins with every channel or with none, as the server is set up: it is
-    said, so that the same rules mean the same on every node.
+    `passwords` are #hashes, or nopass. From 6.2 on a user, and from 7.0 on a selector, begins with every channel or with none, as
+    the server is set up: it is said, so that the same rules mean the same on every node.
     """
     channels = [b"resetchannels"] if version >= (6, 2) else []
-    return [b"reset", b"on" if is_on else b"off", *passwords, *channels, *rules.arguments()]
+    selectors = [b"(" + b" ".join([b"resetchannels", *selector]) + b")" for selector in rules.selectors]
+    return [b"reset", b"on" if is_on else b"off", *passwords, *channels, *rules.words, *selectors]
 
 
 def differences(before: Rules, after: Rules) -> tuple[list[bytes], list[bytes]]:

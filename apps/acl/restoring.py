@@ -82,7 +82,7 @@ def _plan(name: bytes, nodes: Nodes, steps: Sequence[Step]) -> Plan:
     deletes = any(step.wanted.mark == "" for step in doing)
     what = "Delete" if deletes else "Put back"
     return Plan(
-        effect=f"{what} {user_plans.shown(name)} {user_plans.on_nodes(len(doing))}",
+        effect=f"{what} {user_plans.shown(name)}{user_plans.on_nodes(len(doing), nodes)}",
         of=say("the user ", name, ", as each node held it before the run"),
         keep="Leave it as it is",
         figures=(

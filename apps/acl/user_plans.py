@@ -33,26 +33,34 @@ FIXED = {(6, 2): 16, (7, 2): 6, (7, 4): 1}
 def without_missing() -> Any:
     """A field of every change."""
     return param(
-        "Go on without nodes that do not answer",
+        "Also without some nodes",
         default=False,
-        help="The change is then partial; planning it again later does the rest.",
+        help="Goes on without those that do not answer. The change is then partial; planning it again later does the rest.",
     )
 
 
 def disconnect() -> Any:
     return param(
-        "Also disconnect its clients",
+        "Also end its clients",
         default=False,
         help="Without it, connections that are open stay as they are until they end.",
     )
 
 
 def default_too() -> Any:
-    return param("It is `default`, whom clients are that do not sign in, and that is meant", default=False)
+    return param(
+        "Also the user default",
+        default=False,
+        help="Asked for where it is taken its sign-in: clients that do not sign in are this user.",
+    )
 
 
 def replication_too() -> Any:
-    return param("Replicas or Sentinel sign in as it, and that is meant", default=False)
+    return param(
+        "Also a user of the replication",
+        default=False,
+        help="Asked for where replicas or Sentinel sign in as it.",
+    )
 
 
 def check_there(nodes: Nodes, *, name: bytes) -> None:
@@ -248,8 +256,11 @@ def commands(
     return tuple(lines)
 
 
-def on_nodes(count: int) -> str:
-    return "on 1 node" if count == 1 else f"on {count} nodes"
+def on_nodes(count: int, nodes: Nodes) -> str:
+    """The end of what a button says; empty where there is only one node."""
+    if nodes.count == 1:
+        return ""
+    return " on 1 node" if count == 1 else f" on {count} nodes"
 
 
 def shown(name: bytes) -> str:

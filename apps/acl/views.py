@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.acl.lockout import DEFAULT
+from apps.acl.lockout import DEFAULT, registered_names
 from apps.acl.reads import postgres
 from apps.acl.reads import redis as acl
 from apps.acl.reads.postgres import Role, Roles
@@ -80,6 +80,7 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
         "worst": [row for row in rows if row.signal in ("crit", "warn")],
         "picked": name,
         "default_user": DEFAULT,
+        "is_own": name is not None and name in registered_names(server) | {listed.value.me if listed.value else None},
     }
     if name is not None:
         picked = _unless_unreachable(listed, lambda: acl.user(target, name=name, address=address))

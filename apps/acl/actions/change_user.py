@@ -18,7 +18,6 @@ from apps.engine.contracts.params import param
 from apps.engine.contracts.plan import Fact, Figure, Outcome, Plan, exactly, say
 from apps.engine.target import Target
 
-
 STAY = "stay connected, and the new rules hold at once; the server ends those that listen to a channel it loses"
 
 
@@ -116,7 +115,7 @@ def _plan(target: Target, params: Params, nodes: Nodes, proposal: Proposal, deci
     after = proposal.user(first, nodes)
     ends = "are disconnected" if params.disconnect else STAY
     return Plan(
-        effect=f"Change {user_plans.shown(params.name)} {user_plans.on_nodes(len(nodes.there))}",
+        effect=f"Change {user_plans.shown(params.name)}{user_plans.on_nodes(len(nodes.there), nodes)}",
         of=say("the user ", params.name, f" of {target.name}"),
         keep="Keep its rules",
         figures=(

@@ -102,7 +102,7 @@ def _plan(target: Target, params: Params, nodes: Nodes, proposal: Proposal, deci
     after = proposal.user(lacking[0], Nodes(there=(lacking[0],)))
     first = decided.nodes[0].after
     return Plan(
-        effect=f"Make {user_plans.shown(params.name)} {user_plans.on_nodes(len(lacking))}",
+        effect=f"Make {user_plans.shown(params.name)}{user_plans.on_nodes(len(lacking), nodes)}",
         of=say("a user ", params.name, f" of {target.name}"),
         keep="Make none",
         figures=(

@@ -38,7 +38,7 @@ class DeleteUser(ChangesUser[Params]):
         lockout.check_own(target, nodes, name=params.name)
         lockout.check_trusted(nodes, name=params.name, meant=params.replication_too)
         return Plan(
-            effect=f"Delete {user_plans.shown(params.name)} {user_plans.on_nodes(len(nodes.holders))}",
+            effect=f"Delete {user_plans.shown(params.name)}{user_plans.on_nodes(len(nodes.holders), nodes)}",
             of=say("the user ", params.name, f" of {target.name}"),
             keep="Keep the user",
             figures=(user_plans.nodes_figure(nodes), user_plans.clients_figure(nodes, grave=True)),

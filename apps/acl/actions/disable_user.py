@@ -44,7 +44,7 @@ class DisableUser(ChangesUser[Params]):
         on = [node for node in nodes.holders if node.definition and node.definition.is_on]
         ends = "are disconnected" if params.disconnect else "stay connected until they end by themselves"
         return Plan(
-            effect=f"Switch {user_plans.shown(params.name)} off {user_plans.on_nodes(len(on))}",
+            effect=f"Switch {user_plans.shown(params.name)} off{user_plans.on_nodes(len(on), nodes)}",
             of=say("the user ", params.name, f" of {target.name}"),
             keep="Leave it on",
             figures=(

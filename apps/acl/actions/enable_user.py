@@ -42,7 +42,7 @@ class EnableUser(ChangesUser[Params]):
             params.name, held.rules, is_on=True, passwords=held.passwords, version=nodes.holders[0].version
         )
         return Plan(
-            effect=f"Switch {user_plans.shown(params.name)} on {user_plans.on_nodes(len(off))}",
+            effect=f"Switch {user_plans.shown(params.name)} on{user_plans.on_nodes(len(off), nodes)}",
             of=say("the user ", params.name, f" of {target.name}"),
             keep="Leave it off",
             figures=(user_plans.nodes_figure(nodes), user_plans.clients_figure(nodes)),
