@@ -118,7 +118,9 @@ def timed(way: str, probe: Probe, keys: int, work: Callable[[], object]) -> Meas
 
 def recipe(socket: Path) -> None:
     cli = f"redis-cli -s {socket}"
-    subprocess.run(f"{cli} --scan --pattern '{PATTERN}' | xargs -n 1000 {cli} unlink > /dev/null", shell=True, check=True)
+    subprocess.run(
+        f"{cli} --scan --pattern '{PATTERN}' | xargs -n 1000 {cli} unlink > /dev/null", shell=True, check=True
+    )
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def _database(url: str) -> dict[str, object]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA / "console.sqlite3",
             "OPTIONS": {
-                "timeout": 20,
+                "timeout": 12,  # s; a browser waits 15
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
             },

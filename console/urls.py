@@ -2,6 +2,8 @@
 
 from django.urls import include, path
 
+handler500 = "console.failures.failed"
+
 urlpatterns = [
     path("accounts/", include("apps.accounts.urls_account")),
     path("operators/", include("apps.accounts.urls")),

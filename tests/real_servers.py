@@ -167,6 +167,12 @@ class PostgresDatabase:
         return self.server.connect(self.name, user=user, **options)
 
 
+def connected(embedded: EmbeddedRedis) -> RedisServer:
+    """A client of a running server."""
+    client = redis.Redis(unix_socket_path=str(embedded.socket), socket_timeout=10, protocol=2)
+    return RedisServer(embedded=embedded, client=client)
+
+
 class Servers:
     """Starts each version once, on first use, and stops all at the end of the session."""
 
@@ -181,9 +187,9 @@ class Servers:
         if chosen not in self._redis:
             embedded = EmbeddedRedis(chosen, self._new_folder(), port=free_port(), settings=_redis_settings(chosen))
             self._stack.enter_context(embedded)
-            client = redis.Redis(unix_socket_path=str(embedded.socket), socket_timeout=10, protocol=2)
-            self._stack.callback(client.close)
-            self._redis[chosen] = RedisServer(embedded=embedded, client=client)
+            server = connected(embedded)
+            self._stack.callback(server.client.close)
+            self._redis[chosen] = server
         return self._redis[chosen]
 
     def postgres(self, chosen: binaries.PostgresBinaries | None = None) -> PostgresServer:

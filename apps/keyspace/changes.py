@@ -26,8 +26,8 @@ class Deleting(Change):
 
     verb = "Deleted"
 
-    def __init__(self, *, keeps: bool, place: str, large: str) -> None:
-        super().__init__(keeps=keeps, place=place)
+    def __init__(self, *, keeps: bool, large: str) -> None:
+        super().__init__(keeps=keeps)
         self.large = large
 
     def questions(self, names: Sequence[bytes]) -> list[Command]:
@@ -88,8 +88,8 @@ class Expiring(Change):
 
     verb = "Set"
 
-    def __init__(self, *, keeps: bool, place: str, ttl_ms: int, jitter_ratio: float, which: str) -> None:
-        super().__init__(keeps=keeps, place=place)
+    def __init__(self, *, ttl_ms: int, jitter_ratio: float, which: str) -> None:
+        super().__init__(keeps=True)
         self.ttl_ms, self.jitter_ratio, self.which = ttl_ms, jitter_ratio, which
 
     def questions(self, names: Sequence[bytes]) -> list[Command]:

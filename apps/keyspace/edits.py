@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import Any
 
 from apps.engine.connections.redis import RedisNode, redis_node
@@ -13,6 +12,7 @@ from apps.engine.contracts.plan import Ending, Figure, Outcome, Plan, exactly, s
 from apps.engine.target import Target
 from apps.engine.text import plain
 from apps.keyspace import originals as keeping
+from apps.keyspace.places import at_place
 
 
 def digest(value: bytes) -> str:
@@ -46,7 +46,7 @@ class RestoreEdit(Undo[Any]):
 
     def plan(self, target: Target, params: Any, *, originals: Originals, only: bytes, planning: Planning) -> Plan:
         kept = next(originals.records())
-        with redis_node(replace(target, database=kept.place)) as node:
+        with redis_node(at_place(target, kept.place)) as node:
             keeping.primary(node)
             ours = _is(node, kept.name, digest(params.value.encode()))
         return Plan(
@@ -63,8 +63,9 @@ class RestoreEdit(Undo[Any]):
         self, target: Target, params: Any, *, originals: Originals, only: bytes, plan: Plan, progress: Progress
     ) -> Outcome:
         kept: Record = next(originals.records())
-        with progress.redis() as node:
-            node.command("SELECT", kept.place)
+        there = at_place(target, kept.place)
+        with progress.redis(there.address) as node:
+            node.command("SELECT", there.database)
             node.command("WATCH", kept.name)
             if not _is(node, kept.name, digest(params.value.encode())):
                 raise Moved("The value was changed since by somebody else. Nothing was written.")

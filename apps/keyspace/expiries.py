@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from apps.engine.connections.redis import Command, RedisNode, redis_node
@@ -13,6 +15,7 @@ from apps.engine.contracts.plan import Ending, Figure, Outcome, Plan, exactly, s
 from apps.engine.target import Target
 from apps.keyspace import originals as keeping
 from apps.keyspace.changes import is_ours
+from apps.keyspace.places import at_place
 from apps.keyspace.restoring import pages
 
 
@@ -31,7 +34,7 @@ class RestoreExpiries(Undo[Any]):
         """Cost: PTTL of every key, 100 a round trip."""
         counted = Counted()
         for place, records in pages(originals, only):
-            with redis_node(replace(target, database=place)) as node:
+            with redis_node(at_place(target, place)) as node:
                 keeping.primary(node)
                 _tell(node, records, counted)
             planning.check(counted.put_back + counted.changed, originals.count, "compared with the server")
@@ -56,13 +59,15 @@ class RestoreExpiries(Undo[Any]):
         self, target: Target, params: Any, *, originals: Originals, only: bytes, plan: Plan, progress: Progress
     ) -> Outcome:
         counted = Counted()
-        with progress.redis() as node:
-            for place, records in pages(originals, only):
-                node.command("SELECT", place)
-                ours = _tell(node, records, counted)
-                progress.check()
-                node.replies([_former(record) for record in ours])
-                progress.step(counted.put_back, total_count=plan.most_count)
+        for place, some in groupby(pages(originals, only), key=itemgetter(0)):
+            there = at_place(target, place)
+            with progress.redis(there.address) as node:
+                node.command("SELECT", there.database)
+                for _, records in some:
+                    ours = _tell(node, records, counted)
+                    progress.check()
+                    node.replies([_former(record) for record in ours])
+                    progress.step(counted.put_back, total_count=plan.most_count)
         return Outcome(
             ending=Ending.DONE,
             said=say(f"Put {counted.put_back:,} expiries back."),

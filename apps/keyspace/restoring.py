@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from apps.engine.connections.redis import RedisNode, redis_node
@@ -16,6 +17,7 @@ from apps.engine.target import Target
 from apps.engine.text import plain
 from apps.keyspace import originals as keeping
 from apps.keyspace.glob import Glob, compiled
+from apps.keyspace.places import at_place
 
 PAGE = 100
 SAMPLE = 5
@@ -40,7 +42,7 @@ class RestoreKeys(Undo[Any]):
         counted = Counted()
         sample: list[bytes] = []
         for place, records in pages(originals, only):
-            with redis_node(replace(target, database=place)) as node:
+            with redis_node(at_place(target, place)) as node:
                 keeping.primary(node)
                 now_ms = keeping.server_ms(node)
                 there = node.replies([("EXISTS", kept.name) for kept in records])
@@ -56,19 +58,21 @@ class RestoreKeys(Undo[Any]):
         self, target: Target, params: Any, *, originals: Originals, only: bytes, plan: Plan, progress: Progress
     ) -> Outcome:
         counted = Counted()
-        with progress.redis() as node:
-            for place, records in pages(originals, only):
-                node.command("SELECT", place)
-                progress.check()
-                _put_back(node, records, counted)
-                progress.step(counted.put_back, total_count=plan.most_count)
+        for place, some in groupby(pages(originals, only), key=itemgetter(0)):
+            there = at_place(target, place)
+            with progress.redis(there.address) as node:
+                node.command("SELECT", there.database)
+                for _, records in some:
+                    progress.check()
+                    _put_back(node, records, counted)
+                    progress.step(counted.put_back, total_count=plan.most_count)
         return _outcome(counted)
 
 
 def pages(originals: Originals, only: bytes) -> Iterator[tuple[str, list[Record]]]:
     """At most 100 records of one database."""
     wanted: Glob | None = compiled(only) if only else None
-    chosen = (kept for kept in originals.records() if wanted is None or wanted.matches(kept.name))
+    chosen = (kept for kept in originals.records(newest_first=True) if wanted is None or wanted.matches(kept.name))
     for place, some in groupby(chosen, key=lambda kept: kept.place):
         while page := list(islice(some, PAGE)):
             yield place, page

@@ -23,7 +23,8 @@ from apps.engine.errors import EngineError, Unreachable
 from apps.engine.target import Address, Target
 from apps.keyspace import originals
 from apps.keyspace.lanes import Lanes, Watched, lanes
-from apps.keyspace.selecting import STEP, Selection, chunks, primaries
+from apps.keyspace.places import place_of
+from apps.keyspace.selecting import STEP, Primary, Selection, chunks, primaries
 
 CHECKPOINT_EVERY_S = 1.0
 CLOCK_FOR_S = 10.0
@@ -41,6 +42,7 @@ class State:
     cursors: Mapping[str, str] = field(default_factory=dict)
     run_ids: Mapping[str, str] = field(default_factory=dict)
     changed_count: int = 0
+    settled_count: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -62,12 +64,13 @@ Ask: TypeAlias = Callable[[Sequence[Command]], list[Reply | EngineError]]
 
 
 class Change(ABC):
-    """What is done to a page of keys. `keeps` is False where no original is wanted at all; `place` is the database."""
+    """What is done to a page of keys. `keeps` is False where no original is wanted at all; `place` is where they are just now."""
 
     verb: ClassVar[str]
+    place: str = ""
 
-    def __init__(self, *, keeps: bool, place: str) -> None:
-        self.keeps, self.place = keeps, place
+    def __init__(self, *, keeps: bool) -> None:
+        self.keeps = keeps
 
     @abstractmethod
     def questions(self, names: Sequence[bytes]) -> list[Command]:
@@ -99,6 +102,8 @@ class Sweep:
         self.cursors = dict(before.cursors)
         self.run_ids = dict(before.run_ids)
         self.changed_count = before.changed_count
+        self._settled_before = before.settled_count
+        self._done: frozenset[tuple[str, bytes]] = frozenset()
         self.skipped: Counter[str] = Counter(before.skipped)
         self._kept_at = time.monotonic()
         self._clock_ms, self._clock_at = 0, -CLOCK_FOR_S
@@ -111,18 +116,22 @@ class Sweep:
 
     def walk(self) -> Outcome:
         """Errors: Stopped, EngineError."""
-        for primary in primaries(self.target, db=self.chosen.db):
+        nodes = primaries(self.target, db=self.chosen.db)
+        self._settle_before(nodes)
+        for primary in nodes:
             where = str(primary.address)
+            self.change.place = place_of(self.chosen.db, primary.address if len(nodes) > 1 else None)
             if self.run_ids.setdefault(where, primary.run_id) != primary.run_id:
                 raise Moved(f"{where} was restarted, or another server took its place.", way_out="Plan the rest again.")
             if self.cursors.get(where) == "":
                 continue
             try:
                 with lanes(lambda at=primary.address: self._connected(at), self.progress.pacer) as some:
-                    self._settle_before(some.first)
                     self._walk_node(some, where)
             except Unreachable:
-                self._settle_after(primary.address)
+                with suppress(EngineError):  # whether the last page was changed is asked over another connection
+                    self._settle(nodes)
+                    self.progress.step(self.changed_count)
                 raise
         return self._outcome()
 
@@ -141,7 +150,7 @@ class Sweep:
             if isinstance(reply, EngineError):
                 raise reply
             cursor, names = self.chosen.names(reply)
-            waiting.extend(names)
+            waiting.extend(name for name in names if (self.change.place, name) not in self._done)
             due = cursor == "0" or time.monotonic() - self._kept_at >= CHECKPOINT_EVERY_S
             self._pages(some, waiting, all_of_them=due)
             if due:
@@ -161,6 +170,7 @@ class Sweep:
                 cursors=dict(self.cursors),
                 run_ids=dict(self.run_ids),
                 changed_count=self.changed_count,
+                settled_count=self.progress.archive.settled_count,
                 skipped=dict(self.skipped),
             )
         )
@@ -232,20 +242,22 @@ class Sweep:
 
     # -- what an earlier try, or a broken connection, left open --------------------------------------------------------
 
-    def _settle_before(self, node: RedisNode) -> None:
-        """What was kept and never settled: the server says what became of it."""
-        page = self.progress.archive.unsettled()
-        if page is None or page[1][0].place != self.change.place:
-            return
-        changed = self.change.is_changed(node, page[1])
-        self.progress.archive.settle(page[0], changed)
-        self.changed_count += len(changed)
+    def _settle_before(self, nodes: Sequence[Primary]) -> None:
+        """What the try before did after its last checkpoint counts, and is not done twice: SCAN shows it once more."""
+        self._settle(nodes)
+        since = self.progress.archive.settled(self._settled_before)
+        self._done = frozenset((record.place, record.name) for record in since)
+        self.changed_count += len(self._done)
 
-    def _settle_after(self, address: Address) -> None:
-        """The connection broke: whether the last page was changed is asked over another one, if the server still answers."""
-        with suppress(EngineError), self._connected(address) as node:
-            self._settle_before(node)
-            self.progress.step(self.changed_count)
+    def _settle(self, nodes: Sequence[Primary]) -> None:
+        """The last page that was kept and never settled: its node says what became of it."""
+        page = self.progress.archive.unsettled()
+        if page is None:
+            return
+        place = page[1][0].place
+        primary = next((node for node in nodes if place.endswith(f"@{node.address}")), nodes[0])
+        with self._connected(primary.address) as node:
+            self.progress.archive.settle(page[0], self.change.is_changed(node, page[1]))
 
     def _server_ms(self, node: RedisNode) -> int:
         """The server's clock, asked for once in ten seconds; ours runs on meanwhile."""

@@ -134,6 +134,7 @@ class Pane:
     refused: tuple[str, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
     db: int = 0
+    node: str = ""
 
     @property
     def shown_count(self) -> int:
@@ -187,6 +188,7 @@ def _opened_pane(
         unmasked=unmasked,
         may_unmask=_may(request, server, "data.unmask"),
         db=keys_form.cleaned_data["db"],
+        node=keys_form.cleaned_data["node"],
     )
 
 

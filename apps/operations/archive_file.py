@@ -178,6 +178,8 @@ class ArchiveFile:
         elif frame.kind == SETTLED and self._last:
             self._count(self._sealer.settlement(frame, self._index))
             self._last = None
+        elif frame.kind == END:
+            self._sealer.open(frame, self._index)
         self._index += 1
 
     def _count(self, settlement: Settlement) -> None:
@@ -208,14 +210,15 @@ class ArchiveFile:
     def unsettled(self) -> tuple[int, tuple[Record, ...]] | None:
         return self._last
 
-    def close(self, *, whole: bool) -> None:
-        """`whole`: the run has ended, and this is all that it kept."""
-        if self._file.closed:
-            return
-        if whole:
+    def close(self, *, whole: bool) -> bool:
+        """`whole`: the run has ended, and this is all that it kept. True where the file says so itself."""
+        is_said = False
+        if whole and not self._file.closed:
             with suppress(ArchiveFull):
                 self._write(self._sealer.seal(END, self.records_count, self._index), sync=True)
+                is_said = True
         self._file.close()
+        return is_said
 
     def _write(self, sealed: bytes, *, sync: bool) -> None:
         at = self.size_bytes
@@ -250,21 +253,64 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def read(path: Path, *, key: bytes, run: bytes) -> Iterator[tuple[tuple[Record, ...], Settlement | None]]:
+def read(
+    path: Path, *, key: bytes, run: bytes, newest_first: bool = False, closed: bool = False
+) -> Iterator[tuple[tuple[Record, ...], Settlement | None]]:
     """Pages with their settlement, in order; None for a last page that was never settled. Holds one page in memory.
 
+    `closed`: the file was closed as whole, and one that does not say so at its end was cut off.
     Errors: ArchiveBroken; OSError where the file is gone.
     """
     sealer = Sealer(key, run)
     with path.open("rb") as file:
         if file.read(HEADER.size) != sealer.header:
             raise ArchiveBroken("The archive belongs to another run, or its key is gone.")
-        page: tuple[Record, ...] | None = None
-        for index, frame in enumerate(frames(file)):
-            if frame.kind == RECORDS:
-                page = sealer.records(frame, index)
-            elif frame.kind == SETTLED and page is not None:
-                yield page, sealer.settlement(frame, index)
-                page = None
-        if page is not None:
-            yield page, None
+        pages, last = _pages(file)
+        if closed:
+            _check_end(file, last, sealer)
+        for records, settled in reversed(pages) if newest_first else pages:
+            settlement = sealer.settlement(_frame(file, settled.at), settled.index) if settled else None
+            yield sealer.records(_frame(file, records.at), records.index), settlement
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a frame begins, and which one it is."""
+
+    at: int
+    index: int
+
+
+def _pages(file: BinaryIO) -> tuple[list[tuple[_Mark, _Mark | None]], _Mark | None]:
+    """Where each page and its settlement are, and the last frame; bodies are passed over. Cost: one small read a frame."""
+    pages: list[tuple[_Mark, _Mark | None]] = []
+    last = None
+    size, at, index = file.seek(0, os.SEEK_END), HEADER.size, 0
+    while at + LENGTH.size + 1 <= size:
+        file.seek(at)
+        head = file.read(LENGTH.size + 1)
+        end = at + len(head) + int(LENGTH.unpack(head[: LENGTH.size])[0])
+        if end > size:
+            break
+        if head[-1:] == RECORDS:
+            pages.append((_Mark(at, index), None))
+        elif head[-1:] == SETTLED and pages:
+            pages[-1] = (pages[-1][0], _Mark(at, index))
+        last = _Mark(at, index)
+        at, index = end, index + 1
+    return pages, last
+
+
+def _check_end(file: BinaryIO, last: _Mark | None, sealer: Sealer) -> None:
+    end = _frame(file, last.at) if last else None
+    if last is None or end is None or end.kind != END:
+        raise ArchiveBroken("The archive was cut off: its end is missing.")
+    sealer.open(end, last.index)
+
+
+def _frame(file: BinaryIO, at: int) -> Frame:
+    file.seek(at)
+    frame = next(frames(file), None)
+    if frame is None:
+        raise ArchiveBroken("The archive is damaged.")
+    return frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -68,6 +69,20 @@ class RunArchive(Archive):
     def settle(self, page: int, touched: Sequence[int] | None = None) -> None:
         self._opened().settle(page, touched)
 
+    @property
+    def settled_count(self) -> int:
+        return self._file.settled_count if self._file else 0
+
+    def settled(self, after_count: int) -> Iterator[Record]:
+        if self._row is None:
+            return iter(())
+        path = folder() / self._row.name
+        pages = archive_file.read(path, key=_key_of(path), run=self._run.plan.uid.bytes)
+        changed = (
+            record for page, settlement in pages if settlement is not None for record in _touched(page, settlement)
+        )
+        return islice(changed, after_count, None)
+
     def unsettled(self) -> tuple[int, tuple[Record, ...]] | None:
         return self._file.unsettled if self._file else None
 
@@ -96,12 +111,12 @@ class RunArchive(Archive):
         if self._file is None or self._row is None:
             return
         size, records, settled = self._file.size_bytes, self._file.records_count, self._file.settled_count
-        self._file.close(whole=whole)
+        is_said = self._file.close(whole=whole)
         StoredArchive.objects.filter(pk=self._row.pk).update(
             size_bytes=size,
             records_count=records,
             settled_count=settled,
-            closed_at=timezone.now() if whole else None,
+            closed_at=timezone.now() if is_said else None,
             expires_at=timezone.now() + timedelta(hours=settings.ARCHIVE_HOURS),
         )
 
@@ -127,15 +142,19 @@ class StoredOriginals(Originals):
     def count(self) -> int:
         return self._row.settled_count
 
-    def records(self) -> Iterator[Record]:
-        for page, settlement in self.pages():
-            yield from _touched(page, settlement)
+    def records(self, *, newest_first: bool = False) -> Iterator[Record]:
+        for page, settlement in self._pages(newest_first):
+            touched = _touched(page, settlement)
+            yield from reversed(tuple(touched)) if newest_first else touched
 
-    def pages(self) -> Iterator[tuple[tuple[Record, ...], Settlement | None]]:
+    def _pages(self, newest_first: bool) -> Iterator[tuple[tuple[Record, ...], Settlement | None]]:
         path = folder() / self._row.name
         if not path.exists():
             raise Gone("The file of this archive is gone.", way_out="Was the data folder restored without it?")
-        return archive_file.read(path, key=_key_of(path), run=self._row.run.plan.uid.bytes)
+        run = self._row.run.plan.uid.bytes
+        return archive_file.read(
+            path, key=_key_of(path), run=run, newest_first=newest_first, closed=self._row.closed_at is not None
+        )
 
 
 def _touched(page: tuple[Record, ...], settlement: Settlement | None) -> Iterator[Record]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from threading import current_thread
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from apps.engine.contracts.action import AnyAction, Cancelled, Moved, Refused, Stopped
@@ -212,6 +212,10 @@ def _carry_out(run: Run, action: AnyAction) -> None:
         outcome = _outcome(run, action, progress, target)
     except EngineError as error:  # before it began: a secret that is unusable, an archive that is broken
         outcome = Outcome(ending=Ending.FAILED, said=_sentence(error))
+    except DatabaseError:
+        log.exception("the console's database failed a run")
+        _leave(progress)
+        return
     except Exception:
         log.exception("run failed", action=run.action)
         outcome = Outcome(
@@ -221,6 +225,14 @@ def _carry_out(run: Run, action: AnyAction) -> None:
     if progress is not None:
         progress.end()
     _finish(run, action, progress, outcome)
+
+
+def _leave(progress: RunProgress | None) -> None:
+    """Stop here and write nothing down: the reaper finds the run when the console's database is there again."""
+    if progress is not None:
+        progress.end()
+        with suppress(DatabaseError):
+            progress.close_archive(whole=False)
 
 
 def _outcome(run: Run, action: AnyAction, progress: RunProgress, target: object) -> Outcome:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
 from apps.engine import redact
@@ -32,6 +32,7 @@ State = TypeVar("State")
 
 BEAT_S = 1.0
 FENCED_AFTER_S = 45.0
+AGAIN_S = 0.5
 MOST_LOG_LINES = 500
 FLUSH = "flush"
 log = structlog.get_logger(__name__)
@@ -100,7 +101,16 @@ class RunProgress(contract.Progress):
             LogLine.objects.create(run=self._run, words=words[:400], warn=warn)
 
     def checkpoint(self, state: Any) -> None:
-        if not self._mine().update(checkpoint=to_json(state), done_count=self._done_count):
+        stored = to_json(state)
+        while True:
+            try:
+                mine = self._mine().update(checkpoint=stored, done_count=self._done_count)
+                break
+            except OperationalError:  # the console's database is locked or restarts: the run waits for it, within its lock
+                connection.close()
+                self._check()
+                time.sleep(AGAIN_S)
+        if not mine:
             self._fenced = True
             raise Fenced("Another worker has this run.")
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.engine.contracts.plan import Ending, Outcome, say
 from apps.engine.errors import EngineError
+from apps.operations import locks
 from apps.operations.catalogue import action_for
 from apps.operations.execution import close
 from apps.operations.models import LogLine, Notice, Plan, Run
@@ -41,6 +42,7 @@ def _reap(run: Run) -> bool:
     if not mine.update(token=token, heartbeat_at=timezone.now()):
         return False
     run.token = token
+    locks.give_back(dead)
     log.warning("run lost its worker", run=run.pk, worker=run.worker, tries_count=run.tries_count)
     if _can_resume(run):
         LogLine.objects.create(

@@ -35,6 +35,15 @@ class Archive(ABC):
     def settle(self, page: int, touched: Sequence[int] | None = None) -> None:
         """Say which records of a page, by index, the run did change: all by default, none for ()."""
 
+    @property
+    @abstractmethod
+    def settled_count(self) -> int:
+        """How many records were changed so far, by earlier tries as well. Keep it with a checkpoint."""
+
+    @abstractmethod
+    def settled(self, after_count: int) -> Iterator[Record]:
+        """The changed records after so many: what was done since a checkpoint, and is not to be done twice."""
+
     @abstractmethod
     def unsettled(self) -> tuple[int, tuple[Record, ...]] | None:
         """The last page that an earlier try kept and never settled, or None: look at the server, then settle it."""
@@ -44,8 +53,11 @@ class Originals(ABC):
     """What an archive holds, read by an undo."""
 
     @abstractmethod
-    def records(self) -> Iterator[Record]:
-        """Every settled record in the order in which it was kept. A name that was kept twice comes twice. Bounded memory."""
+    def records(self, *, newest_first: bool = False) -> Iterator[Record]:
+        """Every settled record in the order in which it was kept, or against it. Bounded memory.
+
+        A name that was kept twice comes twice: it came back in between. What is put back newest first is as it was last.
+        """
 
     @property
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from apps.engine.connections.redis import RedisNode, redis_node
 from apps.engine.contracts.action import Action, Planning, Progress, Tier
@@ -14,6 +14,7 @@ from apps.engine.target import Kind, Target
 from apps.engine.text import plain
 from apps.keyspace import originals
 from apps.keyspace.originals import Measured
+from apps.keyspace.places import writable
 from apps.keyspace.restoring import RestoreKeys
 
 
@@ -21,6 +22,7 @@ from apps.keyspace.restoring import RestoreKeys
 class Params:
     name: bytes = param("Key", fixed=True)
     db: int = param("Database", fixed=True, default=0, least=0, most=65_535)
+    node: str = param("Node", fixed=True, default="")
 
 
 class DeleteKey(Action[Params]):
@@ -43,7 +45,7 @@ class DeleteKey(Action[Params]):
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one key. Cost: TYPE, MEMORY USAGE, PTTL and one INFO. Errors: Gone, Unsupported on a replica. Source: those."""
-        with redis_node(replace(target, database=str(params.db))) as node:
+        with redis_node(writable(target, db=params.db, node=params.node)) as node:
             originals.primary(node)
             key, key_type = _look(node, params.name)
         shown = plain(params.name, most=80)
@@ -66,12 +68,13 @@ class DeleteKey(Action[Params]):
         )
 
     def checks(self, target: Target, params: Params, *, plan: Plan) -> Sequence[Check]:
-        with redis_node(replace(target, database=str(params.db))) as node:
+        with redis_node(writable(target, db=params.db, node=params.node)) as node:
             now = node.command("TYPE", params.name).decode("ascii", "replace")
         return [Check(label="Type of the key", planned=plan.observed["type"], now=now, ok=now == plan.observed["type"])]
 
     def run(self, target: Target, params: Params, *, plan: Plan, progress: Progress) -> Outcome:
-        with progress.redis() as node:
+        there = writable(target, db=params.db, node=params.node)
+        with progress.redis(there.address) as node:
             node.command("SELECT", params.db)
             _delete(node, params, progress)
         progress.step(1, total_count=1)

@@ -92,7 +92,7 @@ class DeletePattern(Action[Params]):
 
     def run(self, target: Target, params: Params, *, plan: Plan, progress: Progress) -> Outcome:
         by_pattern.set_pace(progress, target, params.pace)
-        change = Deleting(keeps=params.archive, place=str(params.db), large=params.large)
+        change = Deleting(keeps=params.archive, large=params.large)
         return Sweep(target, _selection(params), change, progress, plan.most_count or 0).walk()
 
 

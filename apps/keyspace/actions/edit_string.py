@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from apps.engine.connections.redis import RedisNode, redis_node
@@ -16,6 +16,7 @@ from apps.engine.target import Kind, Target
 from apps.engine.text import plain
 from apps.keyspace import originals
 from apps.keyspace.edits import RestoreEdit, digest, write
+from apps.keyspace.places import writable
 
 MOST_BYTES = 64 * 1024
 
@@ -24,6 +25,7 @@ MOST_BYTES = 64 * 1024
 class Params:
     name: bytes = param("Key", fixed=True)
     db: int = param("Database", fixed=True, default=0, least=0, most=65_535)
+    node: str = param("Node", fixed=True, default="")
     value: str = param("Value", secret=True, lines=True, mono=True, most_bytes=MOST_BYTES)
 
 
@@ -44,13 +46,14 @@ class EditString(Action[Params]):
 
     def prefill(self, target: Target, known: Mapping[str, Any]) -> Mapping[str, Any]:
         """The present value, for whoever may see it. Errors: Refused where it is no text of at most 64 KiB, Gone."""
-        with _node(target, int(known.get("db") or 0)) as node:
+        there = writable(target, db=int(known.get("db") or 0), node=str(known.get("node") or ""))
+        with redis_node(there) as node:
             return {"value": _text(_value(node, known["name"]))}
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one string. Cost: TYPE, STRLEN, GETRANGE, PTTL. Errors: Refused, Gone, Unsupported on a replica."""
         new = params.value.encode()
-        with _node(target, params.db) as node:
+        with redis_node(writable(target, db=params.db, node=params.node)) as node:
             originals.primary(node)
             old = _value(node, params.name)
             ttl_ms = int(node.command("PTTL", params.name))
@@ -82,13 +85,13 @@ class EditString(Action[Params]):
         )
 
     def checks(self, target: Target, params: Params, *, plan: Plan) -> Sequence[Check]:
-        with _node(target, params.db) as node:
+        with redis_node(writable(target, db=params.db, node=params.node)) as node:
             now = digest(_value(node, params.name))
         before = plan.observed["value"]
         return [Check(label="The value", planned=before[:12], now=now[:12], ok=now == before, words="by its SHA-256")]
 
     def run(self, target: Target, params: Params, *, plan: Plan, progress: Progress) -> Outcome:
-        with progress.redis() as node:
+        with progress.redis(writable(target, db=params.db, node=params.node).address) as node:
             node.command("SELECT", params.db)
             done = write(
                 node,
@@ -107,10 +110,6 @@ class EditString(Action[Params]):
 
 
 ACTION = EditString()
-
-
-def _node(target: Target, db: int) -> Any:
-    return redis_node(replace(target, database=str(db)))
 
 
 def _value(node: RedisNode, name: bytes) -> bytes:

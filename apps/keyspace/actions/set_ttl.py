@@ -118,8 +118,6 @@ class SetTtl(Action[Params]):
     def run(self, target: Target, params: Params, *, plan: Plan, progress: Progress) -> Outcome:
         by_pattern.set_pace(progress, target, params.pace)
         change = Expiring(
-            keeps=True,
-            place=str(params.db),
             ttl_ms=params.ttl_s * 1000,
             jitter_ratio=params.jitter_percent / 100,
             which=params.which,

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import structlog
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -54,8 +53,7 @@ def start(request: HttpRequest, key: str, action: str) -> HttpResponse:
     if not form.is_valid():
         return _form_page(request, server, chosen, form)
     try:
-        with transaction.atomic():
-            plan = make_plan(actor, chosen, server, form.params())
+        plan = make_plan(actor, chosen, server, form.params())
     except EngineError as error:
         if isinstance(error, Refused) and error.field in form.fields:
             form.add_error(error.field, error.message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from apps.engine.contracts.archive import Record
 from apps.engine.target import Target
 from apps.keyspace.changes import Deleting
 from apps.operations import execution, locks, planning
-from apps.operations.archives import originals_of
+from apps.operations.archives import RunArchive, originals_of
 from apps.operations.models import Plan, Run, StoredArchive
 from apps.operations.planning import content_of, digest_of
 from apps.operations.stored import to_json
@@ -383,7 +383,7 @@ def test_a_long_count_goes_on_in_the_background(redis_clean: RedisServer, alice:
 def test_what_a_dead_try_kept_and_never_settled_is_asked_of_the_server(
     redis_clean: RedisServer, alice: Operator, door: OpenDoor
 ) -> None:
-    change = Deleting(keeps=True, place="0", large="leave")
+    change = Deleting(keeps=True, large="leave")
     redis_clean.command("SET", "there", "1")
     at = door(alice)
     records = [Record(name=b"there", content=b""), Record(name=b"gone", content=b"")]
@@ -400,3 +400,30 @@ def test_on_every_version_at_hand(each_redis: RedisServer, alice: Operator, door
     assert (run.state, run.done_count) == ("done", 106)
     assert at.does(f"{ACTION}.undo", run=run.pk).done_count == 106
     assert values(each_redis) == before
+
+
+def test_a_key_that_came_back_and_went_twice_comes_back_as_it_was_last(
+    redis_clean: RedisServer, alice: Operator, door: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted, written anew by somebody, and deleted again by the same run: both originals are kept, the newer counts."""
+    for n in range(600):
+        redis_clean.command("SET", f"cart:tmp:{n}", "old")
+    append, pages = RunArchive.append, []
+
+    def and_somebody_writes(self: RunArchive, records: Sequence[Record]) -> int:
+        pages.append([record.name for record in records])
+        if len(pages) > 1:
+            redis_clean.command("SET", pages[0][0], "new")
+        return append(self, records)
+
+    monkeypatch.setattr(RunArchive, "append", and_somebody_writes)
+    at = door(alice)
+    run = at.does(ACTION, pattern=b"cart:tmp:*")
+    monkeypatch.undo()
+    again = pages[0][0]
+    redis_clean.command("DEL", again)
+    kept = originals_of(run)
+    assert kept is not None
+    newest = next(record for record in kept.records(newest_first=True) if record.name == again)
+    assert at.does(f"{ACTION}.undo", run=run.pk).state == "done"
+    assert redis_clean.command("DUMP", again) == newest.content
