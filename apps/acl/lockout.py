@@ -75,7 +75,7 @@ def check_default(nodes: Nodes, *, name: bytes, meant: bool) -> None:
     """For what takes `default` its sign-in. Errors: Refused until it is meant, naming who is signed in as it now."""
     if name == DEFAULT and not meant:
         raise Refused(
-            f"Clients that do not sign in are `default`, replicas and Sentinels among them. {_who(nodes)}",
+            f"Whoever does not sign in is default, replicas and Sentinels among them. {_who(nodes)}",
             field=IS_DEFAULT,
             way_out="Say below that it is meant.",
         )
@@ -112,7 +112,8 @@ def _who(nodes: Nodes) -> str:
         return "How many clients are signed in as it now is not known."
     if not clients:
         return "Nobody is signed in as it now."
-    return f"{len(clients)} {'client is' if len(clients) == 1 else 'clients are'} now: {_named(clients)}."
+    verb = "client is" if len(clients) == 1 else "clients are"
+    return f"{len(clients)} {verb} signed in as it now: {_named(clients)}."
 
 
 def _named(clients: list[Client]) -> str:

@@ -91,10 +91,7 @@ def _plan(name: bytes, nodes: Nodes, steps: Sequence[Step]) -> Plan:
             user_plans.clients_figure(nodes, grave=deletes),
         ),
         facts=(
-            Fact(
-                label="Its clients",
-                words=say("are disconnected" if deletes else "stay connected; the rules hold for them at once"),
-            ),
+            Fact(label="Its clients", words=say(_clients_words(nodes, deletes=deletes))),
             *user_plans.node_facts(nodes),
         ),
         sample=_table(steps),
@@ -103,6 +100,12 @@ def _plan(name: bytes, nodes: Nodes, steps: Sequence[Step]) -> Plan:
         observed=applying.marks(nodes),
         blocked=() if doing else say("There is nothing left to put back."),
     )
+
+
+def _clients_words(nodes: Nodes, *, deletes: bool) -> str:
+    if deletes:
+        return "are disconnected by the server"
+    return "stay connected; the rules hold for them at once" if nodes.holders else "have to sign in again"
 
 
 def _table(steps: Sequence[Step]) -> Table:

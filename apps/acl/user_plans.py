@@ -101,19 +101,20 @@ def clients_table(nodes: Nodes) -> Table | None:
     if not rows:
         return None
     said = f"{min(SHOWN_CLIENTS, len(rows))} of {len(rows)} clients that are signed in as it now"
+    several = nodes.count > 1
     return Table(
-        columns=("Client", "From", "Ran last", "On"),
-        rows=tuple(_client_row(node, client) for node, client in rows[:SHOWN_CLIENTS]),
+        columns=("Client", "Ran last", "From", *(("On",) if several else ())),
+        rows=tuple(_client_row(node, client, several=several) for node, client in rows[:SHOWN_CLIENTS]),
         said=said,
     )
 
 
-def _client_row(node: Node, client: Client) -> tuple[Cell, ...]:
+def _client_row(node: Node, client: Client, *, several: bool) -> tuple[Cell, ...]:
     return (
         Cell(name=client.name) if client.name else Cell(text="no name"),
-        Cell(name=client.address),
         Cell(name=client.command),
-        Cell(text=str(node.address)),
+        Cell(name=client.address),
+        *((Cell(text=str(node.address)),) if several else ()),
     )
 
 

@@ -141,7 +141,7 @@ def test_consent_is_asked_by_the_run_as_well(
         patched.setattr(lockout, "check_default", lambda *given, **named: None)
         plan = at.plans("acl.disable_user", name=b"default")
     run = at.carries_out(at.submits(plan))
-    assert run.state == "failed" and "do not sign in" in run.outcome
+    assert run.state == "failed" and "does not sign in" in run.outcome
     assert lines(redis_clean) == before
 
 

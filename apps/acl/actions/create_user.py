@@ -31,7 +31,7 @@ class Params:
         "Its password",
         default=REPLACE,
         choices=(
-            (REPLACE, "The new one below"),
+            (REPLACE, "A new one"),
             (NONE, "None yet: nobody can sign in"),
             (NOPASS, "Ask for none: whoever reaches the port may be this user"),
         ),
