@@ -6,7 +6,8 @@ The bare page is what a hurried colleague would write: session, signed-in user, 
 cells that were made before the clock starts; the words of the frame stand in the template. No server is asked, nothing is
 escaped twice. Both are called through the same WSGI handler and middleware in one process, turn by turn, so the machine's
 noise meets both. Printed are medians: the page, how much of it is waiting for the managed server, the bare page, and three
-ratios to it: of the whole page, of the console's own time (without the waiting), and of processor time alone.
+ratios to it: of the whole page, of the console's own time (without the waiting), and of processor time alone. A ratio is the
+median over rounds, each of one call and the other directly after it: a machine that changes its pace spoils neither.
 
 Two more ratios of the whole page tell what the reference leaves out or brings along: `asked` is to a bare page that also asks
 the servers what the page asked them, over plain connections of the drivers, one question after the other; `alone` is to a
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,36 +42,69 @@ DEMO_STARTS_IN_S = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One call of one page. `waited_ms` of `wall_ms` at least one question to a managed server was open."""
+
+    wall_ms: float
+    processor_ms: float
+    waited_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """The page and what it is compared with, one directly after the other."""
+
+    page: Turn
+    bare: Turn
+    asked: Turn
+    alone: Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One page, medians. `waited_ms` of `page_ms` at least one question to a managed server was open."""
+    """One page: medians over rounds."""
 
     path: str
     rows_count: int
     cells_count: int
     queries_count: int
     trips_count: int
-    page_ms: float
-    waited_ms: float
-    bare_ms: float
-    asked_ms: float
-    alone_ms: float
-    processor_ratio: float
+    rounds: Sequence[Round]
+
+    def median(self, figure: Callable[[Round], float]) -> float:
+        return statistics.median(map(figure, self.rounds))
+
+    @property
+    def page_ms(self) -> float:
+        return self.median(lambda each: each.page.wall_ms)
+
+    @property
+    def waited_ms(self) -> float:
+        return self.median(lambda each: each.page.waited_ms)
+
+    @property
+    def bare_ms(self) -> float:
+        return self.median(lambda each: each.bare.wall_ms)
 
     @property
     def ratio(self) -> float:
-        return self.page_ms / self.bare_ms
-
-    @property
-    def asked_ratio(self) -> float:
-        return self.page_ms / self.asked_ms
-
-    @property
-    def alone_ratio(self) -> float:
-        return self.page_ms / self.alone_ms
+        return self.median(lambda each: each.page.wall_ms / each.bare.wall_ms)
 
     @property
     def own_ratio(self) -> float:
-        return (self.page_ms - self.waited_ms) / self.bare_ms
+        return self.median(lambda each: (each.page.wall_ms - each.page.waited_ms) / each.bare.wall_ms)
+
+    @property
+    def processor_ratio(self) -> float:
+        return self.median(lambda each: each.page.processor_ms / each.bare.processor_ms)
+
+    @property
+    def asked_ratio(self) -> float:
+        return self.median(lambda each: each.page.wall_ms / each.asked.wall_ms)
+
+    @property
+    def alone_ratio(self) -> float:
+        return self.median(lambda each: each.page.wall_ms / each.alone.wall_ms)
 
     @property
     def why(self) -> str:
@@ -78,15 +112,6 @@ class Measured:
         share = self.waited_ms / self.page_ms
         asked = f"{self.trips_count} questions to servers take {self.waited_ms:.1f} of {self.page_ms:.1f} ms"
         return f"{asked} ({share:.0%}); without them {self.own_ratio:.2f} x, processor {self.processor_ratio:.2f} x"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One call of one page."""
-
-    wall_ms: float
-    processor_ms: float
-    waited_ms: float
 
 
 @contextmanager
@@ -188,25 +213,19 @@ def _measured(client: Client, path: str, rounds: int, clock: Waiting, asking: Dr
     show_asked.takes(seen, [asking.asking(trip) for trip in trips])
     for reference in REFERENCES:
         client.get(reference)
-    turns = [[_turn(client, each, clock) for each in (path, *REFERENCES)] for _ in range(rounds)]
-    page, bare, asked, alone = map(list, zip(*turns, strict=True))
     return Measured(
         path=path,
         rows_count=len(seen.rows),
         cells_count=seen.cells_count,
         queries_count=queries_count,
         trips_count=len(trips),
-        page_ms=_median(page, lambda turn: turn.wall_ms),
-        waited_ms=_median(page, lambda turn: turn.waited_ms),
-        bare_ms=_median(bare, lambda turn: turn.wall_ms),
-        asked_ms=_median(asked, lambda turn: turn.wall_ms),
-        alone_ms=_median(alone, lambda turn: turn.wall_ms),
-        processor_ratio=_median(page, lambda turn: turn.processor_ms) / _median(bare, lambda turn: turn.processor_ms),
+        rounds=[_round(client, path, clock) for _ in range(rounds)],
     )
 
 
-def _median(turns: list[Turn], figure: Callable[[Turn], float]) -> float:
-    return statistics.median(map(figure, turns))
+def _round(client: Client, path: str, clock: Waiting) -> Round:
+    page, bare, asked, alone = (_turn(client, each, clock) for each in (path, *REFERENCES))
+    return Round(page=page, bare=bare, asked=asked, alone=alone)
 
 
 def _counted(client: Client, path: str, clock: Waiting) -> tuple[int, list[Trip]]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.safestring import SafeString
 
 from apps.acl.lockout import DEFAULT, registered_names
 from apps.acl.reads import postgres
@@ -23,6 +24,7 @@ from apps.engine.target import Address, Target
 from apps.servers.access import server_page
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
+from apps.shell.templatetags.shell import name as shown
 
 AT_ONCE = 8
 Value = TypeVar("Value")
@@ -86,7 +88,8 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
         picked = _unless_unreachable(listed, lambda: acl.user(target, name=name, address=address))
         context |= {"chosen": picked, "picked_row": next((row for row in rows if row.user.name == name), None)}
         if picked.value:
-            context |= {"sentences": describe(picked.value), "rule": rule_words(picked.value)}
+            words = [shown(word, 300) for word in rule_words(picked.value)]
+            context |= {"sentences": describe(picked.value), "rule": SafeString(" ".join(words))}
     return render(request, "acl/redis.html", context)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -35,6 +36,7 @@ BLOCKED_SHOWN = 200
 def activity(request: HttpRequest, server: Server) -> HttpResponse:
     seen = look(request, server)
 
+    @cache
     def target() -> Target:
         return server.target().at(seen.address)
 

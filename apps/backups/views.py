@@ -10,13 +10,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.accounts.access import console_page, operator_of
+from apps.accounts.access import console_page
 from apps.backups.reads.fleet import Prospect, prospect, prospects
 from apps.backups.reads.programs import Program, programs
 from apps.backups.reads.store import store_of
 from apps.engine.errors import EngineError
 from apps.engine.target import Profile, Target
-from apps.servers.access import server_page, visible_servers
+from apps.servers.access import server_page, visible_to
 from apps.servers.models import Server
 from apps.servers.panels import read_panel
 
@@ -52,7 +52,7 @@ def server(request: HttpRequest, server: Server) -> HttpResponse:
 
 @console_page("console.use")
 def fleet(request: HttpRequest) -> HttpResponse:
-    servers = visible_servers(operator_of(request), "backups.view")
+    servers = visible_to(request, "backups.view")
     found = programs()
     rows = sorted(_rows(servers[:FLEET_MOST], found), key=lambda row: (row.rank, row.server.key))
     context = {

@@ -88,6 +88,12 @@ class Busy(EngineError):
     kind = "busy"
 
 
+class OutOfMemory(Busy):
+    """A Redis at its maxmemory refuses what might need more: most writes, and everything within a transaction."""
+
+    kind = "memory"
+
+
 class Gone(EngineError):
     """The thing that was asked for (key, session, table) is not there any more."""
 

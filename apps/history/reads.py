@@ -16,7 +16,7 @@ from apps.accounts.models import Operator
 from apps.accounts.rows import rows
 from apps.history.models import LastKnown
 from apps.history.verdict import NOT_LATELY, NOT_YET, SIGNALS, WELL, Finding, failure, findings, is_stale
-from apps.servers.access import allowed_among
+from apps.servers.access import allowed_among, known_servers
 from apps.servers.models import Server
 
 POLICIES = ("prod", "staging", "dev")
@@ -97,16 +97,20 @@ def fleet(operator: Operator) -> list[ServerState]:
 
     These servers are to be shown, not to be asked: their credentials are not read.
     """
-    servers = allowed_among(rows(Server, "SELECT * FROM servers_server"), operator)
+    return _fleet(operator, Server.objects.to_show())
+
+
+def _fleet(operator: Operator, servers: list[Server]) -> list[ServerState]:
     last_known = {row.server_id: row for row in rows(LastKnown, SHOWN)}
-    return sorted((_state(server, last_known.get(server.pk)) for server in servers), key=_worst_first)
+    mine = allowed_among(servers, operator)
+    return sorted((_state(server, last_known.get(server.pk)) for server in mine), key=_worst_first)
 
 
 def fleet_seen_by(request: HttpRequest) -> list[ServerState]:
     """The fleet of who is signed in. Cost: that of `fleet`, once a request: the frame and a page about the fleet share it."""
     kept: list[ServerState] | None = getattr(request, "_fleet", None)
     if kept is None:
-        kept = fleet(operator_of(request))
+        kept = _fleet(operator_of(request), known_servers(request))
         request._fleet = kept  # type: ignore[attr-defined]
     return kept
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
+from apps.engine import scripting
 from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.contracts.archive import Record
 from apps.engine.errors import EngineError
+from apps.engine.files import lua_script
 from apps.keyspace import originals
 from apps.keyspace.originals import GONE, NO_EXPIRY, Measured, measured
 from apps.keyspace.sweeping import GONE_WORDS, Ask, Change, Prepared
@@ -19,6 +23,8 @@ TTL = "ttl"
 PAGE_BYTES = 16 * 1024 * 1024
 # A clock that is read twice, and commands on their way: an expiry that differs by less was set by us.
 SAME_MS = 2000
+LUA = Path(__file__).parent / "lua"
+UNLINK, EXPIRE = lua_script(LUA, "unlink_as_kept"), lua_script(LUA, "expire_as_kept")
 
 
 class Deleting(Change):
@@ -65,9 +71,22 @@ class Deleting(Change):
         names = [*(record.name for record in records), *unkept]
         return [("UNLINK", *names)] if names else []
 
+    def as_kept(self, node: RedisNode, records: Sequence[Record]) -> Sequence[bool]:
+        return unlink_as_kept(node, records)
+
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
         there = node.replies([("EXISTS", record.name) for record in records])
         return [index for index, exists in enumerate(there) if not exists]
+
+
+def unlink_as_kept(node: RedisNode, records: Sequence[Record]) -> list[bool]:
+    """Remove those that still are as they were kept, by one script. Errors: EngineError."""
+    sums = [hashlib.sha1(record.content, usedforsecurity=False).hexdigest() for record in records]
+    return [bool(done) for done in scripting.call(node, UNLINK, keys=_names(records), arguments=sums)]
+
+
+def _names(records: Sequence[Record]) -> list[bytes]:
+    return [record.name for record in records]
 
 
 def _fitting(keys: Sequence[Measured]) -> tuple[Sequence[Measured], Sequence[Measured]]:
@@ -127,6 +146,12 @@ class Expiring(Change):
     def commands(self, records: Sequence[Record], unkept: Sequence[bytes]) -> list[Command]:
         """Former expiries are always kept, so there is nothing else."""
         return [("PEXPIREAT", record.name, int(record.content)) for record in records]
+
+    def as_kept(self, node: RedisNode, records: Sequence[Record]) -> Sequence[bool]:
+        arguments: list[int] = [SAME_MS]
+        for record in records:
+            arguments += (NO_EXPIRY if record.expires_at_ms is None else record.expires_at_ms, int(record.content))
+        return [bool(done) for done in scripting.call(node, EXPIRE, keys=_names(records), arguments=arguments)]
 
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
         now_ms = originals.server_ms(node)

@@ -65,10 +65,10 @@ class Lanes:
         nodes = self._take(len(parts))
         return [reply for part in self._pacer.pages(list(zip(nodes, parts, strict=True))) for reply in part]
 
-    def change(self, watched: Watched, commands: Sequence[Sequence[Command]]) -> list[bool]:
+    def change(self, watched: Watched, commands: Sequence[Sequence[Command]]) -> list[bool | EngineError]:
         """MULTI, the commands of each part, EXEC. False for a part in which somebody wrote in between: nothing was done there.
 
-        Errors: EngineError of a command that the server refused.
+        What the server refused is that part's EngineError; the others stand.
         """
         asked = [
             (node, [("MULTI",), *some, ("EXEC",)] if some else [("UNWATCH",)])
@@ -95,12 +95,12 @@ def _in_blocks(replies: Sequence[Sequence[Reply]], parts: Sequence[Sequence[byte
     ]
 
 
-def _is_done(replies: Sequence[Reply | EngineError]) -> bool:
+def _is_done(replies: Sequence[Reply | EngineError]) -> bool | EngineError:
     done = replies[-1]
     if isinstance(done, EngineError):
-        raise next(reply for reply in replies if isinstance(reply, EngineError))
+        return next(reply for reply in replies if isinstance(reply, EngineError))
     if isinstance(done, list) and (failed := next((r for r in done if isinstance(r, EngineError)), None)):
-        raise failed
+        return failed
     return done is not None
 
 

@@ -32,6 +32,7 @@ class Counted:
     expired: int = 0
     failed: int = 0
     size_bytes: int = 0
+    why: str = ""
 
 
 class RestoreKeys(Undo[Any]):
@@ -99,6 +100,7 @@ def _put_back(node: RedisNode, records: list[Record], counted: Counted) -> None:
             if not counted.put_back:
                 raise reply
             counted.failed += 1
+            counted.why = counted.why or reply.message
         else:
             counted.put_back += 1
 
@@ -132,6 +134,6 @@ def _outcome(counted: Counted) -> Outcome:
             Figure(label="Put back", amount=exactly(counted.put_back, "keys")),
             Figure(label="Left alone", amount=exactly(counted.exists, "keys"), note=say("they exist again")),
             Figure(label="Expired meanwhile", amount=exactly(counted.expired, "keys")),
-            Figure(label="Failed", amount=exactly(counted.failed, "keys")),
+            Figure(label="Failed", amount=exactly(counted.failed, "keys"), note=say(counted.why)),
         ),
     )

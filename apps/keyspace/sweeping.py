@@ -19,7 +19,7 @@ from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.contracts.action import Moved, Progress
 from apps.engine.contracts.archive import Record
 from apps.engine.contracts.plan import Ending, Figure, Outcome, exactly, say
-from apps.engine.errors import EngineError, Unreachable
+from apps.engine.errors import EngineError, OutOfMemory, Unreachable
 from apps.engine.target import Address, Target
 from apps.keyspace import originals
 from apps.keyspace.lanes import Lanes, Watched, lanes
@@ -85,6 +85,10 @@ class Change(ABC):
     @abstractmethod
     def commands(self, records: Sequence[Record], unkept: Sequence[bytes]) -> list[Command]:
         """What changes them. With no records, of keys that nobody asked about, the replies are how many were changed."""
+
+    @abstractmethod
+    def as_kept(self, node: RedisNode, records: Sequence[Record]) -> Sequence[bool]:
+        """Change those that still are as they were kept, by one script. Errors: EngineError."""
 
     @abstractmethod
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
@@ -214,16 +218,46 @@ class Sweep:
             return ready.later
         page = self.progress.archive.append(ready.records) if ready.records else None
         self.progress.check()
-        parts = _parted(watched, ready)
-        done = some.change(watched, [self.change.commands(*part) for part in parts])
-        touched = {record.name for (records, _), ok in zip(parts, done, strict=True) if ok for record in records}
+        touched, refused = self._changed(some, watched, ready)
         if page is not None:
             self.progress.archive.settle(page, _indexes(ready.records, touched))
-        unkept = sum(len(names) for (_, names), ok in zip(parts, done, strict=True) if ok)
-        self._count(len(touched) + unkept, ready.skipped)
-        again = [record.name for record in ready.records if record.name not in touched]
-        again += [name for (_, names), ok in zip(parts, done, strict=True) if not ok for name in names]
+        self._count(len(touched), ready.skipped)
+        if refused is not None:
+            raise refused
+        wanted = [*(record.name for record in ready.records), *ready.unkept]
+        again = [name for name in wanted if name not in touched]
         return [*ready.later, *(self._again(some, again, tries) if again else ())]
+
+    def _changed(self, some: Lanes, watched: Watched, ready: Prepared) -> tuple[set[bytes], EngineError | None]:
+        """Names that were changed, and what the server refused."""
+        touched: set[bytes] = set()
+        refused: EngineError | None = None
+        parts = _parted(watched, ready)
+        answers = some.change(watched, [self.change.commands(*part) for part in parts])
+        for (node, _), (records, unkept), done in zip(watched.parts, parts, answers, strict=True):
+            try:
+                if isinstance(done, OutOfMemory):
+                    touched |= self._without_memory(node, records, unkept)
+                elif isinstance(done, EngineError):
+                    raise done
+                elif done:
+                    touched.update((record.name for record in records), unkept)
+            except Unreachable:
+                raise
+            except EngineError as error:
+                refused = refused or error
+        return touched, refused
+
+    def _without_memory(self, node: RedisNode, records: Sequence[Record], unkept: Sequence[bytes]) -> set[bytes]:
+        """A server at its maxmemory refuses transactions, just when keys should go: a script compares and changes instead."""
+        touched: set[bytes] = set()
+        if records:
+            changed = self.change.as_kept(node, records)
+            touched.update(record.name for record, ok in zip(records, changed, strict=True) if ok)
+        if unkept:
+            node.replies(self.change.commands((), unkept))
+            touched.update(unkept)
+        return touched
 
     def _again(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
         """In halves, so that one busy key does not hold up the others; one alone three times, then it is left."""

@@ -59,6 +59,7 @@ class Growing:
         self._names: list[bytes] = []
         self._paths: list[bytes] = []
         self._counts: Counter[bytes] = Counter()
+        self._at_the_root: list[bytes] = []
 
     def take(self, names: Sequence[bytes]) -> None:
         """More names, none of them taken before."""
@@ -66,6 +67,7 @@ class Growing:
         self._names += names
         self._paths += paths
         self._counts.update(paths)
+        self._at_the_root += [name for name, path in zip(names, paths, strict=True) if not path]
 
     def tree(self, *, opened: bytes = b"") -> Tree:
         """Folders first, then keys, each by name. A folder is open on the way to `opened`, when it is the only line of its
@@ -93,7 +95,9 @@ class Growing:
         return root
 
     def beside(self, folder: _Folder) -> list[bytes]:
-        """The names that stand right in a folder, in order."""
+        """The names that stand right in a folder, in order. The root is open on every page, another folder on few."""
+        if folder.paths == [b""]:
+            return sorted(self._at_the_root)
         every = zip(self._names, self._paths, strict=True)
         if len(folder.paths) == 1:  # nearly always
             (only,) = folder.paths

@@ -106,9 +106,7 @@ class RunProgress(contract.Progress):
             try:
                 mine = self._mine().update(checkpoint=stored, done_count=self._done_count)
                 break
-            except (
-                OperationalError
-            ):  # the console's database is locked or restarts: the run waits for it, within its lock
+            except OperationalError:  # the console's database is locked, or restarts: waited for, within the run's lock
                 connection.close()
                 self._check()
                 time.sleep(AGAIN_S)

@@ -37,7 +37,11 @@ class Message:
 
 def parse(raw: bytes) -> Message:
     """Never fails: garbage is a message without a task."""
-    whole = payloads.json_object(raw)
+    return of_object(payloads.json_object(raw), raw)
+
+
+def of_object(whole: Mapping[str, Any], raw: bytes) -> Message:
+    """The same where the JSON was read already; `raw` is what it was read from."""
     headers = _mapping(whole.get("headers"))
     properties = _mapping(whole.get("properties"))
     return Message(

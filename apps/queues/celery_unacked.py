@@ -18,6 +18,7 @@ OWN_EXCHANGES = (b"celery.pidbox", b"reply.celery.pidbox", b"celeryev")
 LOOKED_AT = 500
 LOOKED_AT_BYTES = 4 * 1024 * 1024
 OPENED_BYTES = 256 * 1024
+_JSON = json.JSONDecoder()
 VISIBILITY_TIMEOUT_S = 3600  # kombu's default: what the workers were given is in no key
 
 
@@ -112,13 +113,13 @@ _Parts = tuple[Message, bytes, bytes]
 def _parts(raw: bytes) -> _Parts | None:
     """kombu stores [message, exchange, routing key] as JSON. What is not that is counted as not opened."""
     try:
-        parts = json.loads(raw)
-        if not isinstance(parts, list):
-            return None
-        whole, exchange, routing_key = parts
-        message = celery_messages.parse(json.dumps(whole).encode("utf-8", "surrogatepass"))
+        text = raw.decode("utf-8", "surrogatepass")
+        whole, end = _JSON.raw_decode(text, text.index("[", 0, 1) + 1)
+        _, exchange, routing_key = json.loads(f"[0{text[end:]}")
     except (ValueError, TypeError, RecursionError):
         return None
+    mapping = whole if isinstance(whole, dict) else {}
+    message = celery_messages.of_object(mapping, text[1:end].encode("utf-8", "surrogatepass"))
     return message, _word(exchange), _word(routing_key)
 
 

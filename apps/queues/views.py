@@ -18,7 +18,7 @@ from apps.queues.fleet import Reading
 from apps.queues.own_broker import own_database
 from apps.queues.presented import board
 from apps.queues.shown import shown_groups
-from apps.servers.access import server_page, visible_servers
+from apps.servers.access import server_page, visible_to
 from apps.servers.fragments import fragment, part
 from apps.servers.models import Server
 from apps.servers.panels import Panel, read_panel
@@ -29,8 +29,7 @@ ONLY = ("need", "failed")
 @console_page("console.use")
 def fleet(request: HttpRequest) -> HttpResponse:
     """Every queue of every server that this operator may see."""
-    servers = visible_servers(operator_of(request), "queues.view")
-    return _board(request, "queues/fleet.html", servers, {})
+    return _board(request, "queues/fleet.html", visible_to(request, "queues.view"), {})
 
 
 @server_page("queues.view")

@@ -22,14 +22,40 @@ def visible_servers(operator: Operator, permission: str = "servers.view") -> lis
     return allowed_among(Server.objects.all_to_ask(), operator, permission)
 
 
+def visible_to(request: HttpRequest, permission: str = "servers.view") -> list[Server]:
+    """The same for a page that shows the frame as well. Cost: one query more than the frame's."""
+    servers = allowed_among(known_servers(request), operator_of(request), permission)
+    Server.objects.with_all_credentials(servers)
+    return sorted(servers, key=lambda server: server.key)
+
+
 def allowed_among(servers: Iterable[Server], operator: Operator, permission: str = "servers.view") -> list[Server]:
     """Those of some servers that this operator may know of. Cost: that of the query, and one for assignments."""
     return [server for server in servers if decide(operator, permission, server.place).allowed]
 
 
+def known_servers(request: HttpRequest) -> list[Server]:
+    """Every server, whoever may see it. Cost: one query a request: a page's own server is among those of its frame."""
+    kept: list[Server] | None = getattr(request, "_known_servers", None)
+    if kept is None:
+        kept = Server.objects.to_show()
+        request._known_servers = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def _server_of(request: HttpRequest, key: str) -> Server | None:
+    """A fragment has no frame, and what changes a server reads it for itself: both ask for this one only."""
+    if request.method not in ("GET", "HEAD") or getattr(request, "htmx", None):
+        return Server.objects.to_ask(key)
+    server = next((server for server in known_servers(request) if server.key == key), None)
+    if server is not None:
+        Server.objects.with_credentials(server)
+    return server
+
+
 def find_server(request: HttpRequest, key: str, permission: str, *, kind: Kind | None = None) -> Server:
     """The server of a URL. Errors: Http404 out of scope (or of another kind); those of `require` in scope."""
-    server = Server.objects.to_ask(key)
+    server = _server_of(request, key)
     if server is None:
         raise Http404("no such server")
     decision = decide(operator_of(request), permission, server.place)

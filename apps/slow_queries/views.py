@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -112,8 +113,8 @@ def one(request: HttpRequest, server: Server, queryid: str) -> HttpResponse:
 
 
 def _target(server: Server, seen: Look) -> Callable[[], Target]:
-    """The target is built inside a panel: a secret that cannot be opened fails the panel, not the page."""
-    return lambda: server.target().at(seen.address)
+    """The target is built inside a panel, and once: a secret that cannot be opened fails the panels, not the page."""
+    return cache(lambda: server.target().at(seen.address))
 
 
 def _order(request: HttpRequest) -> Order:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -141,14 +142,15 @@ def _redis(request: HttpRequest, server: Server) -> HttpResponse:
     addresses = server.address_list()
     address = next((a for a in addresses if str(a) == request.GET.get("node")), addresses[0])
     roles = frozenset(server.roles)
+    target = cache(server.target)
     questions: Questions = {
-        "upkeep-node": lambda: node.node_state(server.target(), address=address),
-        "upkeep-settings": lambda: redis_settings.settings_of(server.target(), roles=roles, address=address),
-        "upkeep-report": lambda: node.memory_report(server.target(), address=address),
+        "upkeep-node": lambda: node.node_state(target(), address=address),
+        "upkeep-settings": lambda: redis_settings.settings_of(target(), roles=roles, address=address),
+        "upkeep-report": lambda: node.memory_report(target(), address=address),
     }
     context = {"server": server, "roles": roles, "addresses": addresses, "address": address}
     return _page(
-        request, "upkeep/redis.html", [questions], context, reach=lambda: node.reach(server.target(), address=address)
+        request, "upkeep/redis.html", [questions], context, reach=lambda: node.reach(target(), address=address)
     )
 
 

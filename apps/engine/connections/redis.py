@@ -329,7 +329,7 @@ def _translated(
         if closed:
             return errors.Unreachable(f"{address} closed the connection.", way_out="It may demand TLS, or shut down.")
         return _unreachable(error, address)
-    return _answer(text, address, command)
+    return _answer(error, text, address, command)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -391,7 +391,11 @@ def _refused(error: BaseException, text: str, address: Address, command: Command
     )
 
 
-def _answer(text: str, address: Address, command: Command) -> errors.EngineError:
+_BUSY = redis.exceptions.ClusterDownError | redis.exceptions.MasterDownError | redis.exceptions.TryAgainError
+
+
+def _answer(error: BaseException, text: str, address: Address, command: Command) -> errors.EngineError:
+    """What the server said no to. The driver takes the code off a text and makes a class of it, where it knows the code."""
     name = shown(command).upper().replace("|", " ")
     lower = text.lower()
     is_about_rules = lower.startswith("error in acl setuser")  # a rule may name a command that the server lacks
@@ -404,6 +408,12 @@ def _answer(text: str, address: Address, command: Command) -> errors.EngineError
         return errors.Gone("The key holds another type by now.", way_out="Open it again.")
     if "no such key" in lower:
         return errors.Gone("The key is gone.")
-    if text.partition(" ")[0] in ("OOM", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"):
-        return errors.Busy(text)
+    if isinstance(error, redis.exceptions.OutOfMemoryError):
+        return errors.OutOfMemory(
+            f"{address} is at its maxmemory and refuses what may need more.", way_out="Free memory, or raise maxmemory."
+        )
+    if isinstance(error, redis.exceptions.ReadOnlyError):
+        return errors.Unsupported(f"{address} is a replica: it takes no writes.", way_out="Do this on its primary.")
+    if isinstance(error, _BUSY) or text.startswith("BUSY "):
+        return errors.Busy(f"{address} cannot serve this now: {text}")
     return errors.CommandFailed(f"{name or 'The server'}: {text}")

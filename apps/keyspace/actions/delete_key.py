@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from apps.engine.connections.redis import RedisNode, redis_node
 from apps.engine.contracts.action import Action, Planning, Progress, Tier
+from apps.engine.contracts.archive import Record
 from apps.engine.contracts.params import param
 from apps.engine.contracts.plan import Check, Ending, Fact, Figure, Outcome, Plan, exactly, say, unknown
-from apps.engine.errors import Busy, Gone
+from apps.engine.errors import Busy, Gone, OutOfMemory
 from apps.engine.target import Kind, Target
 from apps.engine.text import plain
 from apps.keyspace import originals
+from apps.keyspace.changes import unlink_as_kept
 from apps.keyspace.originals import Measured
 from apps.keyspace.places import writable
 from apps.keyspace.restoring import RestoreKeys
@@ -116,9 +118,16 @@ def _delete(node: RedisNode, params: Params, progress: Progress) -> None:
         kept = originals.record(key, node.command("DUMP", params.name), place=str(params.db), now_ms=now_ms)
         page = progress.archive.append([kept])
         progress.check()
-        replies = node.pipeline([("MULTI",), ("UNLINK", params.name), ("EXEC",)], raising=True)
-        if replies[-1] is not None:
+        if _is_removed(node, kept):
             progress.archive.settle(page)
             return
         progress.archive.settle(page, ())
     raise Busy("The key keeps changing while it is kept.", way_out="Stop what writes it, then plan again.")
+
+
+def _is_removed(node: RedisNode, kept: Record) -> bool:
+    """False where somebody wrote in between."""
+    try:
+        return node.replies([("MULTI",), ("UNLINK", kept.name), ("EXEC",)])[-1] is not None
+    except OutOfMemory:
+        return unlink_as_kept(node, [kept])[0]

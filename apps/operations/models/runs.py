@@ -96,6 +96,15 @@ class Run(models.Model):
         """It is held back on purpose, and can still be cancelled before it begins."""
         return self.state == RunState.QUEUED and self.not_before > timezone.now()
 
+    @property
+    def standing(self) -> str:
+        """What an open run is doing, or waits for, in words."""
+        if self.state != RunState.QUEUED or self.note or self.waits_until:
+            return self.note
+        if self.published_at is None:
+            return "not handed over yet: the broker did not take it, and is asked again every few seconds"
+        return f"waits for a worker of the queue “{self.queue}”"
+
 
 class LogLine(models.Model):
     """One line of a run's log, for people."""

@@ -45,7 +45,8 @@ def identify(target: Target, *, fresh: bool) -> Identity:
         begun = time.monotonic()
         facts = node.records(_Facts, sql_text(SQL, "identity", major=node.version))[0]
         took_s = time.monotonic() - begun
-        return _identity(node, target, facts, _standbys(node), round_trip_s=took_s)
+        standbys = _standbys(node) if facts.standbys_count else ()
+        return _identity(node, target, facts, standbys, round_trip_s=took_s)
 
 
 def _standbys(node: PostgresNode) -> tuple[Node, ...]:

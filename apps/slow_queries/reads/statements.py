@@ -218,9 +218,9 @@ def statements(
     """The costliest statements since the statistics began.
 
     Shape: at most 100 rows, `order` first; texts cut at 1,000 characters. Units: seconds, bytes, blocks.
-    Cost: three statements, one of them a pass over the settings; the server reads its whole file of texts, 5 to 50 ms.
+    Cost: three statements; the server reads its whole file of texts, 5 to 50 ms.
     Errors: those of postgres_node; Unsupported or NotPermitted with the exact statement that mends it.
-    Source: pg_stat_statements, pg_stat_statements_info, pg_extension, pg_settings.
+    Source: pg_stat_statements, pg_stat_statements_info, pg_extension, settings.
     """
     with postgres_node(target, address=address) as node:
         extension = _usable_extension(node)
@@ -259,11 +259,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _of_extension(name: str, extension: Extension, **parts: sql.Composable) -> sql.Composed:
+def _of_extension(name: str, extension: Extension, **parts: sql.Composable) -> str:
     """A file of this folder in the variant for the extension's version, its schema filled in."""
-    return sql.SQL(sql_text(SQL, name, major=extension.major)).format(
-        schema=sql.Identifier(extension.schema or "public"), **parts
-    )
+    text = sql.SQL(sql_text(SQL, name, major=extension.major))
+    return text.format(schema=sql.Identifier(extension.schema or "public"), **parts).as_string()
 
 
 def _usable_extension(node: PostgresNode) -> Extension:

@@ -1,17 +1,15 @@
 -- Whether pg_stat_statements can be read, and what is missing. Servers: 13 and later. Rights: none.
--- Parameters: none. Cost: one pass over the settings, 1 ms; where the extension is not in use also one over a folder of the
--- server (pg_available_extensions opens a file for each).
+-- Parameters: none. Cost: three settings, 0.2 ms; where the extension is not in use also one pass over a folder of the server
+-- (pg_available_extensions opens a file for each). pg_settings is not asked: it makes all its rows for one.
 -- available: its files are installed, or it is loaded and created; preloaded: its setting exists, so its library was loaded at
 -- the start; schema, version: as created in this database, or null; libraries: null without pg_read_all_settings;
 -- sees_all: may read the statements of others; most_count: pg_stat_statements.max; track: what it counts;
 -- may_use, may_read: the rights on its schema and its view, null where it is not created.
 WITH told AS MATERIALIZED (
   SELECT
-    max(setting) FILTER (WHERE name = 'shared_preload_libraries') AS libraries,
-    max(setting) FILTER (WHERE name = 'pg_stat_statements.max') AS most,
-    max(setting) FILTER (WHERE name = 'pg_stat_statements.track') AS track
-  FROM pg_settings
-  WHERE name IN ('shared_preload_libraries', 'pg_stat_statements.max', 'pg_stat_statements.track')
+    CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('shared_preload_libraries') END AS libraries,
+    current_setting('pg_stat_statements.max', true) AS most,
+    current_setting('pg_stat_statements.track', true) AS track
 ), created AS MATERIALIZED (
   SELECT e.extversion AS version, n.nspname::text AS schema,
     has_schema_privilege(n.oid, 'USAGE') AS may_use,
