@@ -5,6 +5,7 @@ Asked when a change is planned, and by the run before it touches anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from apps.acl.nodes import Client, Nodes
@@ -19,8 +20,10 @@ DEFAULT = b"default"
 IS_DEFAULT, IS_TRUSTED = "default_too", "replication_too"
 
 
-def own_names(target: Target) -> frozenset[bytes]:
+def own_names(target: Target, *, at: Sequence[Address] | None = None) -> frozenset[bytes]:
     """Every user that the console signs in as on these nodes: as it is registered, and as the server calls it.
+
+    `at` are the nodes to ask, all by default: one that is known not to answer is not waited for again.
 
     Cost: one connection and one ACL WHOAMI a profile and node; a node that does not answer adds nothing to what is registered.
     Errors: none. Source: the registered servers that share a node with this one, ACL WHOAMI.
@@ -30,7 +33,7 @@ def own_names(target: Target) -> frozenset[bytes]:
         names |= registered_names(server)
         for profile in Profile:
             with suppress(EngineError):
-                names |= _whoami(server.target(profile))
+                names |= _whoami(server.target(profile), at)
     return frozenset(names)
 
 
@@ -48,11 +51,12 @@ def _servers_at(target: Target) -> list[Server]:
     return [server for server in every if server.key == target.id or here & set(server.address_list())]
 
 
-def _whoami(target: Target) -> set[bytes]:
+def _whoami(target: Target, at: Sequence[Address] | None) -> set[bytes]:
     found: set[bytes] = set()
     for address in target.addresses:
-        with suppress(EngineError):
-            found.add(_whoami_at(target, address))
+        if at is None or address in at:
+            with suppress(EngineError):
+                found.add(_whoami_at(target, address))
     return found
 
 
@@ -64,7 +68,8 @@ def _whoami_at(target: Target, address: Address) -> bytes:
 
 def check_own(target: Target, nodes: Nodes, *, name: bytes) -> None:
     """Errors: Refused for a user that the console itself signs in as, with any profile, on any node."""
-    if name in own_names(target) | {node.me for node in nodes.there}:
+    asked = [node.address for node in nodes.there]
+    if name in own_names(target, at=asked) | {node.me for node in nodes.there}:
         raise Refused(
             f"The console itself signs in as {plain(name, most=60)}: changing that user could lock it out.",
             way_out="Register another account for the console first, or change this user on the server itself.",
