@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString
 
+from apps.acl.lockout import DEFAULT, registered_names
 from apps.acl.reads import postgres
 from apps.acl.reads import redis as acl
 from apps.acl.reads.postgres import Role, Roles
@@ -80,6 +81,8 @@ def _redis(request: HttpRequest, server: Server, target: Target) -> HttpResponse
         "nodes": _other_nodes(target, addresses, address, listed),
         "worst": [row for row in rows if row.signal in ("crit", "warn")],
         "picked": name,
+        "default_user": DEFAULT,
+        "is_own": name is not None and name in registered_names(server) | {listed.value.me if listed.value else None},
     }
     if name is not None:
         picked = _unless_unreachable(listed, lambda: acl.user(target, name=name, address=address))

@@ -65,14 +65,14 @@ class Glob:
         return True
 
 
-def compiled(pattern: bytes) -> Glob:
-    """Errors: PatternRefused over 128 bytes or 6 stars."""
-    if len(pattern) > MOST_PATTERN_BYTES:
-        raise PatternRefused(f"A pattern may be {MOST_PATTERN_BYTES} bytes long; this one has {len(pattern):,}.")
+def compiled(pattern: bytes, *, most_bytes: int = MOST_PATTERN_BYTES, most_stars: int = MOST_STARS) -> Glob:
+    """Errors: PatternRefused over 128 bytes or 6 stars, unless more is allowed."""
+    if len(pattern) > most_bytes:
+        raise PatternRefused(f"A pattern may be {most_bytes} bytes long; this one has {len(pattern):,}.")
     parts = list(_parts(pattern))
     stars = parts.count(None)
-    if stars > MOST_STARS:
-        raise PatternRefused(f"A pattern may hold {MOST_STARS} stars; this one has {stars}.")
+    if stars > most_stars:
+        raise PatternRefused(f"A pattern may hold {most_stars} stars; this one has {stars}.")
     singles = [next(iter(fits)) for fits, plain in (part for part in parts if part) if plain]
     literal = bytes(singles) if len(singles) == len(parts) else None
     is_prefix = stars == 1 and parts[-1] is None and len(singles) == len(parts) - 1
@@ -83,6 +83,18 @@ def compiled(pattern: bytes) -> Glob:
 def escaped(name: bytes) -> bytes:
     """A name as the pattern that fits only it."""
     return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", name)
+
+
+def example(pattern: bytes) -> bytes:
+    """A name that a pattern fits, with letters where it leaves a choice: `cart:*` gives cart:x. None fits an empty class."""
+    return b"".join(
+        b"x" if part is None else bytes([_choice(part[0])]) for part in _parts(pattern) if part is None or part[0]
+    )
+
+
+def _choice(fits: frozenset[int]) -> int:
+    readable = [byte for byte in fits if chr(byte).isalnum() and byte < 128]
+    return ord("x") if ord("x") in fits else min(readable or fits)
 
 
 # One position of a pattern: the bytes that fit there, and whether it was written as a plain byte. None is a star.

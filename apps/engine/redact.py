@@ -99,13 +99,14 @@ def _evalsha(words: Sequence[bytes]) -> list[str]:
 
 
 def _sha(word: bytes) -> str:
-    return f"{_name(word)[:SHA_SHOWN]}…"
+    return _name(word) if len(word) <= SHA_SHOWN else f"{_name(word)[:SHA_SHOWN]}…"
 
 
 SPECIAL: dict[bytes, Callable[[Sequence[bytes]], list[str]]] = {
     b"ACL": _acl,
     b"CONFIG": _config,
     b"EVALSHA": _evalsha,
+    b"SCRIPT": lambda words: [_name(words[0]), *map(_masked, words[1:])],
     b"AUTH": lambda words: list(map(_masked, words)),
     b"HELLO": lambda words: [_name(words[0]), *map(_masked, words[1:])],
     b"XINFO": lambda words: list(map(_name, words)),

@@ -36,7 +36,7 @@ def params_to_json(action: AnyAction, params: Any, *, sealed_to: Context) -> str
     """The parameters of an action; a secret is sealed to the place that `sealed_to(field)` names."""
     stored: dict[str, Any] = msgspec.to_builtins(params)
     for name, field in fields(action.params).items():
-        if field.how.secret and stored[name] is not None:
+        if field.how.secret and stored[name] not in (None, ""):
             stored[name] = {SEALED: secrets.box().seal(str(stored[name]), sealed_to(name))}
     return canonical(stored).decode()
 

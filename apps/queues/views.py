@@ -87,6 +87,7 @@ def queue(request: HttpRequest, server: Server, adapter: str, ref: str) -> HttpR
         "shown": shown,
         "may_show": decide(operator_of(request), "data.unmask", server.place).allowed,
         "own": _own(server) == found.database and server.is_redis,
+        "has_lever": (found.adapter, state) == ("rq", "failed"),
         **_panels(request, server, found, state or "ready", start),
     }
     return render(request, part(request, "queues/queue.html", "queue", "jobs", "workers", "errors"), context)

@@ -221,7 +221,11 @@ REDIS: tuple[Feature, ...] = (
     Feature(
         key="acl.change", kind=_R, title="Change users", pages="ACL", profile=Profile.ADMIN, looks=False,
         without="Users are looked at, not changed.",
-        commands=_words("ACL SETUSER nobody; ACL DELUSER nobody; ACL SAVE; ACL LOAD"),
+        commands=_words(
+            """ACL SETUSER nobody; ACL DELUSER nobody; ACL SAVE; ACL LIST; ACL WHOAMI; ACL CAT; ACL LOG 1; INFO server
+            CLIENT LIST; CLIENT KILL USER nobody; CONFIG GET aclfile; COMMAND INFO get"""
+        ),
+        commands_since_7=_words("ACL DRYRUN default PING"),
     ),
     Feature(
         key="backups.rdb", kind=_R, title="Fetch snapshots over the replication stream", pages="backups",

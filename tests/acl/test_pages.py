@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import time
 from collections.abc import Callable
 
@@ -9,7 +11,12 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import Operator
+from apps.acl import grammar
+from apps.engine.text import ref
+from apps.operations.catalogue import action_for
+from apps.operations.templatetags.operations import start_url
 from apps.servers.models import Server
+from tests.acl.users import console_account, register
 from tests.network import HangingServer
 from tests.real_servers import PostgresDatabase, RedisServer
 
@@ -134,3 +141,58 @@ def test_a_stopped_server_leaves_a_page(db: None, bob: Operator, as_operator: As
         answer = as_operator(bob).get(f"/servers/{kind}/acl/")
         assert answer.status_code == 200
         assert b"cannot be" in answer.content
+
+
+# -- the levers --------------------------------------------------------------------------------------------------------
+
+
+def levers(page: str) -> set[str]:
+    """The actions that a page has a button for."""
+    return set(re.findall(r"/(acl\.[a-z_]+)/", page))
+
+
+def test_each_user_has_the_levers_that_fit_and_the_consoles_own_has_none(
+    redis_clean: RedisServer, registered_redis: Callable[..., Server], alice: Operator, as_operator: AsOperator
+) -> None:
+    redis_clean.command("ACL", "SETUSER", "app", "on", ">x", "~*", "+get")
+    redis_clean.command("ACL", "SETUSER", "former", "off", ">x", "~*", "+get")
+    registered_redis(redis_clean)
+    client = as_operator(alice)
+
+    def page(name: bytes) -> str:
+        return client.get(f"/servers/cache/acl/?user={ref(name)}").content.decode()
+
+    assert levers(page(b"app")) == {"acl.create_user", "acl.change_user", "acl.disable_user", "acl.delete_user"}
+    assert levers(page(b"former")) == {"acl.create_user", "acl.change_user", "acl.enable_user", "acl.delete_user"}
+    own = page(b"default")
+    assert levers(own) == {"acl.create_user"} and "changed on the server itself" in own
+
+
+def test_default_is_changed_and_switched_where_the_console_is_another_and_never_deleted(
+    redis_clean: RedisServer, alice: Operator, as_operator: AsOperator
+) -> None:
+    register(redis_clean, monitor=console_account(redis_clean))
+    page = as_operator(alice).get(f"/servers/cache/acl/?user={ref(b'default')}").content.decode()
+    assert levers(page) == {"acl.create_user", "acl.change_user", "acl.disable_user"}
+
+
+def test_whoever_may_not_change_users_sees_no_lever(
+    redis_clean: RedisServer, registered_redis: Callable[..., Server], bob: Operator, as_operator: AsOperator
+) -> None:
+    redis_clean.command("ACL", "SETUSER", "app", "on", ">x", "~*", "+get")
+    registered_redis(redis_clean)
+    page = as_operator(bob).get(f"/servers/cache/acl/?user={ref(b'app')}").content.decode()
+    assert levers(page) == set() and "app" in page
+
+
+def test_the_form_of_a_change_begins_with_the_present_rules_whatever_bytes_they_hold(
+    each_redis: RedisServer, registered_redis: Callable[..., Server], alice: Operator, as_operator: AsOperator
+) -> None:
+    pattern = b"~cart:\xff<b>*"
+    each_redis.command("ACL", "SETUSER", "app", "on", ">x", "resetkeys", pattern, "-@all", "+get")
+    server = registered_redis(each_redis)
+    path = start_url(action_for("acl.change_user"), server, {"name": b"app"})
+    page = as_operator(alice).get(path).content.decode()
+    assert "~cart:\\xff&lt;b&gt;*" in page and "+get" in page
+    text = html.unescape(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    assert pattern in grammar.parsed(text).words

@@ -22,7 +22,7 @@ HASH = "a" * 64
         (("CONFIG", "SET", "maxmemory", "100mb"), "CONFIG SET maxmemory 100mb"),
         (("AUTH", "bob", "hunter2"), "AUTH <3 bytes> <7 bytes>"),
         (("UNLINK", *[b"k%d" % n for n in range(20)]), "UNLINK k0 k1 k2 k3 k4 … 20 keys"),
-        (("EVALSHA", "abc", 1, b"key", b"secret"), "EVALSHA abc 1 <3 bytes> <6 bytes>"),
+        (("EVALSHA", "abc", 1, b"key", b"secret"), "EVALSHA abc 1 key <6 bytes>"),
         (("PEXPIREAT", b"a", 1795144314000), "PEXPIREAT a 1795144314000"),
         (("CLIENT", "KILL", "ID", 12), "CLIENT KILL ID 12"),
         (("SOMETHING", b"new", b"unknown"), "SOMETHING new <7 bytes>"),

@@ -75,10 +75,10 @@ def _client_counts(node: RedisNode, info: Reply | EngineError) -> tuple[dict[byt
 
 
 def _user_of(line: bytes) -> bytes:
-    return _client_field(line, b"user")
+    return client_field(line, b"user")
 
 
-def _client_field(line: bytes, name: bytes) -> bytes:
+def client_field(line: bytes, name: bytes) -> bytes:
     """A field of a client's line, but its first one: no value in it holds a space."""
     head = b" " + name + b"="
     begin = line.find(head)
@@ -138,7 +138,7 @@ def grouped(entries: Sequence[dict[bytes, Reply]]) -> tuple[Denial, ...]:
 
 def _denial(key: tuple[bytes, bytes, bytes, bytes], entries: Sequence[dict[bytes, Reply]]) -> Denial:
     ages = [_seconds(entry.get(b"age-seconds")) for entry in entries]
-    commands = Counter(_client_field(bytes(entry.get(b"client-info") or b""), b"cmd") for entry in entries)
+    commands = Counter(client_field(bytes(entry.get(b"client-info") or b""), b"cmd") for entry in entries)
     return Denial(
         username=key[0],
         reason=key[1],

@@ -73,6 +73,18 @@ def parse_line(line: bytes) -> User:
     )
 
 
+def user_of(name: bytes, words: Sequence[bytes], selectors: Sequence[Sequence[bytes]], *, knows_channels: bool) -> User:
+    """The user that these words make, its state and passwords among them: as a server would show it."""
+    user = _with_words(User(name=name), words)
+    scope = (
+        user.scope
+        if knows_channels and user.scope.channels is not None
+        else _scope(words, channels_known=knows_channels)
+    )
+    made = tuple(_scope(selector, channels_known=True) for selector in selectors)
+    return replace(user, scope=scope, selectors=made)
+
+
 def split_selectors(words: Sequence[bytes]) -> tuple[list[bytes], list[list[bytes]]]:
     """The words of the user itself, and those of each selector "(~pattern ... +command)".
 
@@ -147,22 +159,30 @@ def _commands(words: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _keys(words: Sequence[bytes]) -> Iterator[KeyRule]:
+    found: list[KeyRule] = []
     for word in words:
-        if word == b"allkeys":
-            yield KeyRule(pattern=b"*")
+        if word == b"resetkeys":
+            found = []
+        elif word == b"allkeys":
+            found.append(KeyRule(pattern=b"*"))
         elif word.startswith(b"~"):
-            yield KeyRule(pattern=word[1:])
+            found.append(KeyRule(pattern=word[1:]))
         elif word.startswith(b"%") and b"~" in word:
             modes, _, pattern = word[1:].partition(b"~")
-            yield KeyRule(pattern=pattern, reads=b"R" in modes.upper(), writes=b"W" in modes.upper())
+            found.append(KeyRule(pattern=pattern, reads=b"R" in modes.upper(), writes=b"W" in modes.upper()))
+    yield from found
 
 
 def _channels(words: Sequence[bytes]) -> Iterator[bytes]:
+    found: list[bytes] = []
     for word in words:
-        if word == b"allchannels":
-            yield b"*"
+        if word == b"resetchannels":
+            found = []
+        elif word == b"allchannels":
+            found.append(b"*")
         elif word.startswith(b"&"):
-            yield word[1:]
+            found.append(word[1:])
+    yield from found
 
 
 # -- ACL GETUSER -------------------------------------------------------------------------------------------------------
@@ -215,11 +235,11 @@ def rule_words(user: User) -> tuple[bytes, ...]:
     """The rule as ACL SETUSER would take it, every hash cut."""
     state = [b"on" if user.is_on else b"off", *([b"nopass"] if user.needs_no_password else [])]
     hashes = [b"#" + h.encode() + "…".encode() for h in user.hashes]
-    selectors = [b"(" + b" ".join(_scope_words(scope)) + b")" for scope in user.selectors]
-    return (*state, *hashes, *user.others, *_scope_words(user.scope), *selectors)
+    selectors = [b"(" + b" ".join(scope_words(scope)) + b")" for scope in user.selectors]
+    return (*state, *hashes, *user.others, *scope_words(user.scope), *selectors)
 
 
-def _scope_words(scope: Scope) -> list[bytes]:
+def scope_words(scope: Scope) -> list[bytes]:
     keys = [_key_word(rule) for rule in scope.keys]
     channels = [] if scope.channels is None else [b"&" + c for c in scope.channels] or [b"resetchannels"]
     databases = [b"db=" + b",".join(scope.databases)] if scope.databases else []

@@ -398,7 +398,8 @@ def _answer(error: BaseException, text: str, address: Address, command: Command)
     """What the server said no to. The driver takes the code off a text and makes a class of it, where it knows the code."""
     name = shown(command).upper().replace("|", " ")
     lower = text.lower()
-    if "unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower:
+    is_about_rules = lower.startswith("error in acl setuser")  # a rule may name a command that the server lacks
+    if not is_about_rules and ("unknown command" in lower or "unknown subcommand" in lower or "unsupported" in lower):
         return errors.Unsupported(
             f"{address} has no {name or 'such command'}.",
             way_out="Its version, or the service that runs it, leaves it out.",

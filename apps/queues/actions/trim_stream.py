@@ -202,12 +202,19 @@ def _table(groups: Sequence[Standing], lags: Sequence[Count]) -> Table:
             Cell(name=group.name),
             Cell(amount=_amount(lag)),
             Cell(amount=exactly(group.pending_count)),
-            Cell(text=plain(group.through, most=44)),
+            Cell(text=_needs(group)),
         )
         for group, lag in ranked[:GROUPS_SHOWN]
     )
     said = f"{len(groups)} groups, the slowest first" if len(groups) > 1 else "its one group"
-    return Table(columns=("Group", "Still to read", "Pending", "Acknowledged up to"), rows=rows, said=said)
+    return Table(columns=("Group", "Still to read", "Pending", "Needs from"), rows=rows, said=said)
+
+
+def _needs(group: Standing) -> str:
+    """The first entry that must stay for this group."""
+    if group.is_held_by_pending and group.oldest_pending:
+        return group.oldest_pending.decode()
+    return f"after {group.last_delivered.decode()}"
 
 
 def _amount(count: Count) -> Amount:
