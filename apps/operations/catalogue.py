@@ -53,6 +53,8 @@ def _check(action: AnyAction) -> None:
         raise TypeError(f"{action.key}: {action.feature} is no feature of the capability table")
     if not action.never or not action.title or not action.verb:
         raise TypeError(f"{action.key} says too little of itself: title, verb, never")
+    if action.inline and action.exclusive:
+        raise TypeError(f"{action.key} is done in a click, which cannot wait for the lock of an exclusive run")
 
 
 def action_for(key: str, *, kind: Kind | str = "") -> AnyAction:

@@ -94,6 +94,7 @@ class RedisNode:
             read = redis_wire.read(self._connection, len(self._owed))
         replies = read
         if not _PLAIN.issuperset(map(type, read)):
+            self._check_welcome(read)
             replies = [self._one(reply, command) for reply, command in zip(read, self._owed, strict=True)]
         if self.recorder is not None:
             self.recorder.note(self._owed, time.perf_counter() - self._sent_at)
@@ -108,6 +109,13 @@ class RedisNode:
     def is_owed(self) -> bool:
         """Whether replies are still to come: the next who asked over this connection would take them for theirs."""
         return bool(self._owed)
+
+    def _check_welcome(self, replies: Sequence[Any]) -> None:
+        """Signed out, or loading its data: that is no answer to one question but to all."""
+        for reply, command in zip(replies, self._owed, strict=True):
+            if isinstance(reply, redis.exceptions.ConnectionError):
+                self._owed = ()
+                raise _translated(reply, self.address, command=command)
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
