@@ -23,10 +23,11 @@ def manage(*words: str) -> tuple[str, ...]:
 
 
 def parts(plan: StartPlan, *, demo: bool) -> list[Part]:
-    """Web, the two workers, beat; the demo if it is wanted."""
+    """Web, the three workers, beat; the demo if it is wanted."""
     found = [
         Part(name="web", words=_web(plan)),
         Part(name="runs", words=_worker("runs"), stop_timeout_s=20.0),
+        Part(name="dumps", words=_worker("dumps"), stop_timeout_s=20.0),
         Part(name="sampling", words=_worker("sampling")),
         Part(name="beat", words=_celery("beat", "--pidfile=", "--schedule", str(plan.data / "beat-schedule"))),
     ]
