@@ -12,7 +12,7 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.operations import archives, audit_chain, execution, planning, reaping, telling
+from apps.operations import archives, audit_chain, execution, outbox, planning, reaping
 from apps.operations.models import Plan, Run
 from apps.operations.models.plans import PlanState
 from apps.operations.models.runs import RunState
@@ -40,7 +40,7 @@ def keep_going() -> None:
         publish_run(run)
     for plan in _waiting_plans():
         publish_plan(plan)
-    telling.relay()
+    outbox.relay()
 
 
 @shared_task(name="apps.operations.tasks.clean_up", ignore_result=True)
