@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django_rq import get_queue
 from rq import Queue
@@ -27,6 +27,7 @@ JOB = "apps.operations.notifier.deliver"
 MOST_AT_ONCE = 200
 JOB_TIMEOUT_S = 60
 LOST_AFTER = timedelta(minutes=5)
+LATE_AFTER = timedelta(minutes=10)
 # After the first try, the second and so on; a message whose last try failed as well is given up.
 BACKOFF_S = (30, 120, 600, 3600, 6 * 3600)
 UNDER_WAY = (MessageState.WAITING, MessageState.HANDED, MessageState.DELIVERING)
@@ -66,7 +67,7 @@ def _hand_over(message: Message, to: Queue) -> bool:
     if not seen.update(state=MessageState.HANDED, next_at=now + LOST_AFTER):
         return False
     try:
-        to.enqueue(JOB, message.pk, job_timeout=JOB_TIMEOUT_S, result_ttl=0, failure_ttl=3600)
+        to.enqueue(JOB, message.pk, job_timeout=JOB_TIMEOUT_S, ttl=LOST_AFTER.seconds, result_ttl=0, failure_ttl=3600)
     except BrokerErrors:
         Message.objects.filter(pk=message.pk, state=MessageState.HANDED).update(state=MessageState.WAITING, next_at=now)
         raise
@@ -104,15 +105,27 @@ def failed(message: Message, words: str, *, for_good: bool = False, wait_s: int 
     log.warning("message not delivered", message=message.pk, channel=message.channel, why=words, given_up=last)
 
 
-def try_again(pk: int) -> bool:
-    """One that was given up, from the beginning. False when it was not given up."""
-    given_up = Message.objects.filter(pk=pk, state=MessageState.GIVEN_UP)
-    return bool(given_up.update(state=MessageState.WAITING, next_at=timezone.now(), tries_count=0))
+def try_again(messages: QuerySet[Message]) -> int:
+    """Those of some messages that were given up, from the beginning. Returns how many."""
+    given_up = messages.filter(state=MessageState.GIVEN_UP)
+    return given_up.update(state=MessageState.WAITING, next_at=timezone.now(), tries_count=0)
+
+
+def counts() -> dict[str, int]:
+    """Messages by state; those that were delivered for as long as they are kept. Cost: one query over an index."""
+    found = dict(Message.objects.order_by().values_list("state").annotate(Count("pk")))
+    return {state.value: found.get(state.value, 0) for state in MessageState}
 
 
 def late_count() -> int:
-    """How many messages should have been handed over and were not. Cost: one indexed query."""
-    late = timezone.now() - LOST_AFTER
-    return Message.objects.filter(
-        Q(state=MessageState.WAITING) | Q(state=MessageState.HANDED), next_at__lt=late
-    ).count()
+    """Messages that no notifier has tried for ten minutes: none runs, or it is far behind. Cost: one query over an index."""
+    late = timezone.now() - LATE_AFTER
+    return Message.objects.filter(state__in=UNDER_WAY, tries_count=0, created_at__lt=late).count()
+
+
+def forget_old() -> None:
+    """What was delivered after a week, what was given up after a month; in slices."""
+    now = timezone.now()
+    for state, days in ((MessageState.DELIVERED, 7), (MessageState.GIVEN_UP, 30)):
+        old = Message.objects.filter(state=state, created_at__lt=now - timedelta(days=days))
+        Message.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:1000])).delete()

@@ -45,10 +45,11 @@ def keep_going() -> None:
 
 @shared_task(name="apps.operations.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Every few minutes: archives whose time is over, an anchor of the audit, toasts and plans nobody wants any more."""
+    """Every few minutes: archives whose time is over, an anchor of the audit, toasts, plans and messages nobody wants any more."""
     archives.drop_expired()
     audit_chain.drop_anchor()
     reaping.forget_old()
+    outbox.forget_old()
 
 
 @shared_task(name="apps.operations.tasks.check_audit", ignore_result=True)

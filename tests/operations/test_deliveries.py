@@ -15,11 +15,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -29,8 +31,9 @@ from apps.engine.embedded.place import free_port
 from apps.engine.embedded.redis import EmbeddedRedis
 from apps.operations import notifier, outbox
 from apps.operations.channels.webhook import place_of
-from apps.operations.models import Message
+from apps.operations.models import AuditEntry, Message
 from apps.servers.models import Server
+from tests.accounts.conftest import make_fresh
 from tests.conftest import grant
 from tests.operations.conftest import SECRET, Notify
 from tests.operations.sinks import MailSink, WebSink
@@ -462,3 +465,121 @@ def test_a_notifier_that_comes_back_late_does_not_change_what_another_has_writte
 )
 def test_the_brokers_address_in_the_words_of_the_notifiers_library(celery: str, redis: str) -> None:
     assert broker_url(celery) == redis
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+SignIn = Callable[[Operator], Client]
+
+
+def a_message(state: str = "delivered", **fields: Any) -> Message:
+    known = {"channel": "webhook", "place": "https://hooks.example.org #a1b2c3", "payload": FACTS, "event": "run ended"}
+    return Message.objects.create(state=state, **{**known, **fields})
+
+
+def fresh(as_operator: SignIn, operator: Operator) -> Client:
+    client = as_operator(operator)
+    make_fresh(client)
+    return client
+
+
+def test_the_page_of_deliveries_is_for_admins(
+    alice: Operator, bob: Operator, charlie: Operator, dana: Operator, erin: Operator, as_operator: SignIn
+) -> None:
+    for person in (alice, bob, charlie, erin):
+        assert as_operator(person).get("/deliveries/").status_code == 403
+        assert as_operator(person).post("/deliveries/again/").status_code == 403
+    assert as_operator(dana).get("/deliveries/").status_code == 200
+
+
+def test_an_empty_page_says_what_to_set(dana: Operator, as_operator: SignIn, settings: Settings) -> None:
+    assert b"Set EMAIL_HOST or NOTIFY_WEBHOOKS" in as_operator(dana).get("/deliveries/").content
+    settings.EMAIL_HOST = "mail.example.org"
+    page = as_operator(dana).get("/deliveries/").content
+    assert b"Everything arrives" in page and b"Nothing was to be told yet" in page
+
+
+def test_the_page_lists_what_was_given_up_with_its_error(dana: Operator, as_operator: SignIn) -> None:
+    a_message("given up", error="It answered 410.", tries_count=1)
+    a_message("waiting", error="It answered 503.", tries_count=2)
+    page = as_operator(dana).get("/deliveries/").content.decode()
+    assert "1 message did not arrive" in page
+    assert "It answered 410." in page and "It answered 503." in page
+    assert page.count(">Try again</button>") == 1
+
+
+def test_filters_choose_by_state_channel_and_place(dana: Operator, as_operator: SignIn) -> None:
+    a_message("given up")
+    a_message("waiting", channel="email", place="alice@example.org")
+    a_message("delivered", channel="email", place="bob@example.org")
+
+    def places(query: str) -> list[str]:
+        rows = as_operator(dana).get(f"/deliveries/?{query}").context["rows"]
+        return [row.place for row in rows]
+
+    assert places("state=given up") == ["https://hooks.example.org #a1b2c3"]
+    assert places("channel=email") == ["bob@example.org", "alice@example.org"]
+    assert places("q=ALICE&channel=email") == ["alice@example.org"]
+    assert places("state=given up&channel=email") == []
+    assert len(places("state=nonsense&channel=%00&before=x")) == 3
+
+
+def test_a_long_list_has_pages(dana: Operator, as_operator: SignIn) -> None:
+    Message.objects.bulk_create(
+        Message(event="run ended", channel="email", place=f"{n}@example.org", payload=FACTS) for n in range(250)
+    )
+    client, seen, before = as_operator(dana), [], ""
+    while before is not None:
+        context = client.get(f"/deliveries/?before={before}").context
+        seen += [row.place for row in context["rows"]]
+        before = context["next"]
+    assert seen == [f"{n}@example.org" for n in reversed(range(250))]
+
+
+def test_trying_again_asks_for_a_fresh_sign_in_then_delivers_and_is_written_down(
+    web: WebSink, notify: Notify, dana: Operator, as_operator: SignIn
+) -> None:
+    message = to_webhook(web, state="given up", tries_count=6, error="It answered 503.")
+    other = to_webhook(web, state="given up", tries_count=6)
+    stale = as_operator(dana)
+    stale.post("/deliveries/again/", {"message": message.pk})
+    assert refreshed(message).state == "given up"
+    client = fresh(as_operator, dana)
+    assert client.post("/deliveries/again/", {"message": message.pk})["Location"] == "/deliveries/"
+    assert refreshed(message).state == "waiting" and refreshed(other).state == "given up"
+    entry = AuditEntry.objects.get(action="message.again")
+    assert (entry.actor, entry.phase, entry.result) == ("dana", "console", "done")
+    outbox.relay()
+    notify()
+    assert refreshed(message).state == "delivered" and len(web.requests) == 1
+
+
+def test_what_was_delivered_or_is_under_way_is_not_tried_again(dana: Operator, as_operator: SignIn) -> None:
+    made = [a_message(state) for state in ("delivered", "waiting", "handed", "delivering")]
+    client = fresh(as_operator, dana)
+    for message in made:
+        client.post("/deliveries/again/", {"message": message.pk})
+    client.post("/deliveries/again/")
+    assert [refreshed(message).state for message in made] == ["delivered", "waiting", "handed", "delivering"]
+    assert not AuditEntry.objects.exists(), "nothing was done, nothing is written down"
+
+
+def test_all_that_the_filter_chooses_are_tried_again(dana: Operator, as_operator: SignIn) -> None:
+    mine, others = a_message("given up", channel="email"), a_message("given up")
+    answer = fresh(as_operator, dana).post("/deliveries/again/?channel=email")
+    assert answer["Location"] == "/deliveries/?channel=email"
+    assert refreshed(mine).state == "waiting" and refreshed(others).state == "given up"
+
+
+def test_the_health_of_the_console_knows_of_messages_that_nobody_takes(settings: Settings) -> None:
+    settings.METRICS_TOKEN = "token"
+    a_message("given up")
+    waiting = a_message("waiting", created_at=timezone.now() - timedelta(minutes=9))
+    told = Client().get("/readyz").json()["dependencies"]["notifier"]
+    assert told["ok"] is True and told["needed"] is False
+    Message.objects.filter(pk=waiting.pk).update(created_at=timezone.now() - timedelta(minutes=11))
+    assert Client().get("/readyz").json()["dependencies"]["notifier"] == {
+        **told, "ok": False, "message": "1 messages wait and no notifier takes them", "latency_ms": ANY,
+    }  # fmt: skip
+    text = Client().get("/metrics", headers={"authorization": "Bearer token"}).content.decode()
+    assert 'signalbox_messages{state="waiting"} 1.0' in text and 'signalbox_messages{state="given up"} 1.0' in text

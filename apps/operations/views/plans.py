@@ -23,6 +23,7 @@ from apps.operations.guard import Given
 from apps.operations.models import Plan
 from apps.operations.models.plans import PlanState
 from apps.operations.planning import content_of, make_plan, note_denied
+from apps.operations.seeing import looked_at
 from apps.operations.stored import params_shown
 from apps.operations.tokens import is_good, token_for
 from apps.servers.access import find_server
@@ -104,6 +105,7 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
     found = _own_plan(request, uid)
     if run := getattr(found, "run", None):
         return redirect("operations:run", run.pk)
+    looked_at(request)
     return _plan_page(request, found, given=Given(reason=found.reason))
 
 
