@@ -45,6 +45,8 @@ def start(request: HttpRequest, key: str, action: str) -> HttpResponse:
     except (Denied, TooManyTries, Refused) as refused:
         if request.method == "POST" or isinstance(refused, Denied):
             note_denied(actor, chosen, server, why=str(refused), at="plan")
+        if isinstance(refused, Denied):
+            refused.noted = True
         if isinstance(refused, Refused):
             return _form_page(request, server, chosen, ActionForm(chosen, initial=_known(request, chosen)), refused)
         raise
@@ -183,6 +185,8 @@ def run(request: HttpRequest, uid: UUID) -> HttpResponse:
         return _denied_page(request, actor, found, given, refused)
     except (Denied, TooManyTries) as denied:
         _note(actor, found, str(denied))
+        if isinstance(denied, Denied):
+            denied.noted = True
         raise
     return redirect("operations:run", submission.run.pk)
 
