@@ -94,7 +94,7 @@ def test_the_plan_names_the_statement_without_its_literals_and_who_waits(
     assert "the whole transaction" in str(said.facts)
     assert "hunter2" not in str(plan.content)
     run = door.carries_out(door.submits(plan))
-    assert figures(outcome_of(run))["Let go on"] >= 1, "an aborted transaction holds no lock"
+    assert (figures(outcome_of(run))["Let go on"] or 0) >= 1, "an aborted transaction holds no lock"
     assert is_there(each_postgres, pid)
 
 
