@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from apps.activity.reads.chosen import Chosen
 from apps.engine.contracts.action import Refused
@@ -23,7 +24,7 @@ def check_may_be_told(found: Chosen, *, kinds: tuple[str, ...]) -> None:
             "This account may not see whose session it is, so it cannot be told from another.",
             missing=f"GRANT pg_monitor TO {quoted(found.own_account)};",
         )
-    if found.is_this or is_own(found):
+    if found.is_this or is_own(found, found.own_account):
         raise Refused("It is a session of this console.", way_out=_stop_the_run(found))
     if found.backend_type not in kinds:
         what = found.backend_type or "process"
@@ -32,13 +33,23 @@ def check_may_be_told(found: Chosen, *, kinds: tuple[str, ...]) -> None:
         raise _not_permitted(found)
 
 
-def is_own(found: Chosen) -> bool:
+class HasName(Protocol):
+    """A session, by what it calls itself and whose it is."""
+
+    @property
+    def application(self) -> str | None: ...
+
+    @property
+    def account(self) -> str | None: ...
+
+
+def is_own(session: HasName, own_account: str) -> bool:
     """Whether this console opened it. Anybody may take its name, so the account has to be the console's too."""
-    return calls_itself_own(found) and found.account == found.own_account
+    return session.account == own_account and calls_itself_own(session)
 
 
-def calls_itself_own(found: Chosen) -> bool:
-    return _OWN_NAME.fullmatch(found.application or "") is not None
+def calls_itself_own(session: HasName) -> bool:
+    return _OWN_NAME.fullmatch(session.application or "") is not None
 
 
 def _stop_the_run(found: Chosen) -> str:
