@@ -108,7 +108,12 @@ class Progress(ABC):
 
     @abstractmethod
     def postgres(
-        self, *, database: str = "", timeout_s: float | None = None, lock_timeout_s: float | None = 1.0
+        self,
+        *,
+        database: str = "",
+        timeout_s: float | None = None,
+        lock_timeout_s: float | None = 1.0,
+        address: Address | None = None,
     ) -> AbstractContextManager[PostgresNode]:
         """A session that may write, named after the run; see writing_session. Errors: those of postgres_node."""
 
