@@ -164,8 +164,8 @@ class Action(ABC, Generic[Params]):
 
     `verb` is on the button that opens the plan. `feature` is the row of the capability table that it needs. `never` says what it
     never touches. `exclusive`: no other exclusive run on the server meanwhile. `resumable`: run() goes on from its checkpoint
-    after a worker was killed; the others end as unknown then. `reveals`: the permission that it takes to see what prefill()
-    gives. `icon` is a name of the sprite.
+    after a worker was killed; the others end as unknown then, and `lost` says what becomes of what the server was doing.
+    `reveals`: the permission that it takes to see what prefill() gives. `icon` is a name of the sprite.
     """
 
     key: ClassVar[str]
@@ -185,6 +185,7 @@ class Action(ABC, Generic[Params]):
     deadline_s: ClassVar[float] = 30.0
     exclusive: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
+    lost: ClassVar[str] = ""
     reveals: ClassVar[str] = ""
 
     @property
