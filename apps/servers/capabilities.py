@@ -236,7 +236,7 @@ REDIS: tuple[Feature, ...] = (
         key="backups.rdb", kind=_R, title="Fetch snapshots over the replication stream", pages="backups",
         profile=Profile.BACKUP, looks=False,
         without="Backups are the server's own.",
-        commands=_words("PSYNC ? -1; REPLCONF capa eof; PING"),
+        commands=_words("PSYNC ? -1; REPLCONF capa eof; PING; INFO; COMMAND INFO psync"),
     ),
 )  # fmt: skip
 

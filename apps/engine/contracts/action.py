@@ -165,13 +165,15 @@ class Action(ABC, Generic[Params]):
     `verb` is on the button that opens the plan. `feature` is the row of the capability table that it needs. `never` says what it
     never touches. `exclusive`: no other exclusive run on the server meanwhile. `resumable`: run() goes on from its checkpoint
     after a worker was killed; the others end as unknown then, and `lost` says what becomes of what the server was doing.
-    `reveals`: the permission that it takes to see what prefill() gives. `icon` is a name of the sprite.
+    `reveals`: the permission that it takes to see what prefill() gives. `icon` is a name of the sprite. `unit` is that of its
+    progress, as in an Amount: "" for things, "B on disk".
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
     verb: ClassVar[str]
     icon: ClassVar[str] = "bolt"
+    unit: ClassVar[str] = ""
     kind: ClassVar[Kind]
     tier: ClassVar[Tier]
     permission: ClassVar[str]
