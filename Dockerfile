@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Signalbox: one image for web, workers and beat. Built in stages, run by an unprivileged user.
+# Signalbox: one image for web, workers, beat and notifier. Built in stages, run by an unprivileged user.
 
 ARG PYTHON=3.11-slim-bookworm
 ARG POSTGRES=18-bookworm
@@ -24,6 +24,7 @@ COPY templates templates
 COPY static static
 # Hashed and compressed once, here; the key signs nothing and stays in this stage.
 RUN SECRET_KEY=build-stage-only-signs-nothing SECRETBOX_KEYS=build:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
+    AUDIT_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ARCHIVE_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     STATIC_ROOT=/app/staticfiles /opt/venv/bin/python manage.py collectstatic --noinput \
  && /opt/venv/bin/python -m compileall -q /app /opt/venv
 

@@ -50,6 +50,15 @@ def ports(name: str) -> tuple[tuple[int, int], ...]:
         raise ImproperlyConfigured(f"{name}: write ports such as 6379-6390 5432.") from error
 
 
+def secret(name: str) -> str:
+    """A secret that may be absent: from the variable `NAME`, or from the file named by `NAME_FILE`."""
+    path = text(f"{name}_FILE")
+    try:
+        return text(name) or (Path(path).read_text().strip() if path else "")
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE: {path} cannot be read.") from error
+
+
 def key(folder: Path, name: str, variable: str) -> str:
     """A secret: from the variable `NAME`, from the file named by `NAME_FILE`, or from the data folder's keys."""
     if value := text(variable):

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from csp.constants import NONE, SELF
 
 from apps.engine.connections.addresses import AddressPolicy
+from apps.engine.connections.broker import broker_url
 from console import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -293,13 +294,23 @@ CELERY_BEAT_SCHEDULE = {
     "probe rights": {"task": "apps.servers.tasks.probe_all", "schedule": 24 * 3600, "options": {"queue": "sampling"}},
 }
 # Carries notifications only; never mounted, never pointed at a managed server.
-_RQ_URL = BROKER_URL.replace("redis+socket://", "unix://", 1)  # Celery's and redis-py's words for a unix socket
-RQ_QUEUES = {"notifications": {"URL": _RQ_URL, "SERIALIZER": "rq.serializers.JSONSerializer"}}
+RQ_QUEUES = {"notifications": {"URL": broker_url(BROKER_URL), "SERIALIZER": "rq.serializers.JSONSerializer"}}
 RQ_SHOW_ADMIN_LINK = False
 
-# Events go to every webhook, signed with NOTIFY_WEBHOOK_SECRET, and to the addresses of the people they concern.
-NOTIFY_WEBHOOKS = env.words("NOTIFY_WEBHOOKS")
+# Telling people ---------------------------------------------------------------------------------------------------
+
+# Events go to every webhook, signed with the secret, and to the addresses of the people they concern.
+NOTIFY_WEBHOOKS = env.secret("NOTIFY_WEBHOOKS").replace(",", " ").split()
+NOTIFY_WEBHOOK_SECRET = env.secret("NOTIFY_WEBHOOK_SECRET")
+NOTIFY_TIMEOUT_S = env.number("NOTIFY_TIMEOUT_S", 10)
 EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_PORT = env.number("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+EMAIL_TIMEOUT = NOTIFY_TIMEOUT_S
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM") or f"signalbox@{urlsplit(PUBLIC_URL).hostname}"
 
 # Pages ------------------------------------------------------------------------------------------------------------
 

@@ -12,12 +12,14 @@ from django.db.models import Prefetch
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from apps.accounts.events import Kind, tell
 from apps.accounts.factors import has_second_factor
 from apps.accounts.freshness import is_fresh
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 from apps.accounts.permissions import TABLE, Need
 from apps.accounts.reasons import asks_reason, reason_in_force
 
+UNMASK = "data.unmask"
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
@@ -58,6 +60,7 @@ class Denied(Exception):
 
     def __init__(self, permission: str, place: Place | None = None, *, message: str = "") -> None:
         super().__init__(message or f"{permission} is not allowed here")
+        self.noted = False  # whether it was written down already
         self.permission = permission
         self.place = place
         self.message = message
@@ -181,6 +184,7 @@ def permit(operator: Operator, permission: str, place: Place | None) -> Decision
 def require(request: HttpRequest, permission: str, place: Place | None) -> Decision:
     """Everything a role has to bring before it may. Cost: at most three indexed queries.
 
+    Whoever asks it of `data.unmask` is about to show data: that is written down, and nothing is shown where it cannot be.
     Errors: Denied, NeedsSecondFactor, NeedsReason, NeedsSudo. GuardMiddleware turns each into its page.
     """
     operator = operator_of(request)
@@ -189,6 +193,15 @@ def require(request: HttpRequest, permission: str, place: Place | None) -> Decis
         raise NeedsSudo(permission, place)
     if decision.need is not Need.YES and place and asks_reason(permission):
         _require_reason(operator, permission, place)
+    if permission == UNMASK and place:
+        tell(
+            Kind.READ,
+            UNMASK,
+            actor=operator.username,
+            server_key=place.key,
+            environment=place.environment,
+            request=request,
+        )
     return decision
 
 

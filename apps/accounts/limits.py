@@ -17,12 +17,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from apps.accounts.addresses import counted_address
+from apps.accounts.events import Kind, tell
 from apps.accounts.models import LoginTry, Operator, Outcome
 
 WINDOW = timedelta(minutes=15)
 PER_ADDRESS = 10
 PER_NAME_AND_ADDRESS = 5
 KEPT_FOR = timedelta(days=7)
+UNKNOWN = "unknown"  # a name that is none may be a password, typed into the wrong field
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +52,10 @@ def end_try(this: LoginTry, *, passed: bool) -> None:
     this.outcome = Outcome.PASSED if passed else Outcome.FAILED
     this.save(update_fields=["outcome"])
     if not passed:
-        log.warning("sign-in failed", address=this.address, operator=str(this.operator or "unknown"))
+        tell(
+            Kind.SIGN_IN, "session.begin", actor=str(this.operator or UNKNOWN), result="denied",
+            facts={"who": {"address": this.address}},
+        )  # fmt: skip
 
 
 def _refuse(this: LoginTry, earlier: QuerySet[LoginTry], limit: int) -> None:

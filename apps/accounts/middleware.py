@@ -10,9 +10,10 @@ from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 
-from apps.accounts.access import Denied
+from apps.accounts.access import Denied, NeedsReason, NeedsSudo
 from apps.accounts.addresses import client_address, is_allowed
 from apps.accounts.answers import answer_denied, answer_limited, ask_sign_in, ask_sudo
+from apps.accounts.events import Kind, tell
 from apps.accounts.limits import TooManyTries
 from apps.accounts.presence import is_over, note_presence
 from apps.accounts.system_checks import is_guarded
@@ -69,10 +70,22 @@ class GuardMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         match exception:
             case Denied():
-                log.info("denied", operator=str(request.user), permission=exception.permission, path=request.path)
+                _note_denied(request, exception)
                 return answer_denied(request, exception)
             case ReauthenticationRequired():
                 return ask_sudo(request) if request.user.is_authenticated else ask_sign_in(request)
             case TooManyTries():
                 return answer_limited(request, exception)
         return None
+
+
+def _note_denied(request: HttpRequest, denied: Denied) -> None:
+    """What only asks for more, a reason or a fresh sign-in, is no denial."""
+    if denied.noted or isinstance(denied, NeedsReason | NeedsSudo) or not request.user.is_authenticated:
+        return
+    place = denied.place
+    where = {"server_key": place.key, "environment": place.environment} if place else {}
+    tell(
+        Kind.DENIED, denied.permission, actor=str(request.user), result="denied", request=request,
+        facts={"why": str(denied)}, **where,
+    )  # fmt: skip

@@ -10,18 +10,16 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import factors, presence
+from apps.accounts.events import Kind, tell
 from apps.accounts.models import Assignment, Invitation, Operator, Role, ScopeKind
 
 CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # no I, O, 0, 1: it is read aloud and typed
 CODE_LENGTH = 24  # 120 bits
 CODE_VALID = timedelta(hours=24)
-
-log = structlog.get_logger(__name__)
 
 
 class Refused(Exception):
@@ -45,7 +43,7 @@ def invite(username: str, *, by: str, name: str = "", note: str = "") -> tuple[O
     if Operator.objects.filter(username=username.lower()).exists():
         raise Refused(f"There is an operator {username.lower()} already.")
     operator = Operator.objects.create_user(username, None, name=name, note=note)
-    log.info("operator invited", operator=operator.username, by=by)
+    _tell("operator.invite", operator, by=by)
     return operator, new_code(operator, by=by)
 
 
@@ -57,7 +55,7 @@ def new_code(operator: Operator, *, by: str) -> str:
     Invitation.objects.create(
         operator=operator, code_hash=_hash(code), created_by=by, expires_at=timezone.now() + CODE_VALID
     )
-    log.info("password code made", operator=operator.username, by=by)
+    _tell("operator.code", operator, by=by)
     return "-".join(code[i : i + 6] for i in range(0, CODE_LENGTH, 6))
 
 
@@ -78,7 +76,7 @@ def use_code(invitation: Invitation, password: str) -> bool:
     operator.set_password(password)
     operator.save(update_fields=["password"])
     presence.end_sessions(operator)
-    log.info("password set with a code", operator=operator.username)
+    _tell("operator.password", operator, by=operator.username)
     return True
 
 
@@ -89,13 +87,14 @@ def lock(operator: Operator, *, by: str, reason: str) -> int:
     _an_admin_remains(without=operator)
     Operator.objects.filter(pk=operator.pk).update(locked_at=timezone.now(), locked_reason=reason)
     operator.invitations.filter(used_at=None).update(expires_at=timezone.now())
-    log.warning("operator locked", operator=operator.username, by=by, reason=reason)
+    _tell("operator.lock", operator, by=by, reason=reason)
     return presence.end_sessions(operator)
 
 
+@transaction.atomic
 def unlock(operator: Operator, *, by: str) -> None:
     Operator.objects.filter(pk=operator.pk).update(locked_at=None, locked_reason="")
-    log.warning("operator unlocked", operator=operator.username, by=by)
+    _tell("operator.unlock", operator, by=by)
 
 
 @transaction.atomic
@@ -109,7 +108,8 @@ def grant(operator: Operator, wanted: Grant, *, by: str) -> Assignment:
     same = {"role": wanted.role, "scope_kind": wanted.scope_kind, "scope_key": wanted.scope_key}
     if operator.assignments.in_force().filter(**same).exists():
         raise Refused(f"{operator} holds that role there already: revoke it first to change its end.")
-    log.warning("role granted", operator=operator.username, by=by, reason=wanted.reason, **same)
+    until = wanted.expires_at.isoformat() if wanted.expires_at else ""
+    _tell("operator.grant", operator, by=by, reason=wanted.reason, until=until, **{k: str(v) for k, v in same.items()})
     return Assignment.objects.create(
         operator=operator, granted_by=by, reason=wanted.reason, expires_at=wanted.expires_at, **same
     )
@@ -122,7 +122,7 @@ def revoke(assignment: Assignment, *, by: str) -> None:
     if assignment.role == Role.ADMIN:
         _an_admin_remains(without=assignment.operator)
     Assignment.objects.filter(pk=assignment.pk, revoked_at=None).update(revoked_at=timezone.now(), revoked_by=by)
-    log.warning("role revoked", operator=assignment.operator.username, role=assignment.role, by=by)
+    _tell("operator.revoke", assignment.operator, by=by, role=assignment.role, scope=str(assignment))
 
 
 @transaction.atomic
@@ -130,7 +130,7 @@ def reset_second_factor(operator: Operator, *, by: str) -> int:
     """Take the code app and recovery codes away and end the sessions: whoever held the device is out. Errors: Refused."""
     _not_oneself(operator, by)
     presence.end_sessions(operator)
-    log.warning("second factor reset", operator=operator.username, by=by)
+    _tell("operator.reset_factor", operator, by=by)
     return factors.remove_factors(operator)
 
 
@@ -156,6 +156,10 @@ def _an_admin_remains(*, without: Operator) -> None:
 def _not_oneself(operator: Operator, by: str) -> None:
     if operator.username == by:
         raise Refused("Nobody changes their own roles, lock or factors here: another admin can.")
+
+
+def _tell(action: str, operator: Operator, *, by: str, **facts: str) -> None:
+    tell(Kind.CHANGE, action, actor=by, facts={"operator": operator.username, **facts})
 
 
 def _hash(code: str) -> str:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import structlog
 from allauth.account.signals import authentication_step_completed
+from allauth.account.signals import user_logged_in as signed_in
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.accounts.events import Kind, tell
 from apps.accounts.models import Operator
 from apps.accounts.presence import SIGNED_IN_AT, move_session
-
-log = structlog.get_logger(__name__)
 
 
 @receiver(user_logged_in)
 def begin_session(request: HttpRequest, user: Any, **_: Any) -> None:
     request.session[SIGNED_IN_AT] = time.time()
     Operator.objects.filter(pk=user.pk).update(seen_at=timezone.now())
-    log.info("signed in", operator=str(user))
+
+
+@receiver(signed_in)
+def note_session(request: HttpRequest, user: Any, **_: Any) -> None:
+    """With password and, where there is one, second factor: only now is it a session."""
+    tell(Kind.SIGN_IN, "session.begin", actor=str(user), request=request)
 
 
 @receiver(authentication_step_completed)
@@ -33,9 +37,11 @@ def renew_key(request: HttpRequest, **proof: Any) -> None:
     if proof.get("reauthenticated") and old_key:
         request.session.cycle_key()
         move_session(request, old_key)
+        tell(Kind.SIGN_IN, "session.prove", actor=str(request.user), request=request)
 
 
 @receiver(user_logged_out)
 def drop_session(request: HttpRequest, user: Any, **_: Any) -> None:
     UserSession.objects.filter(session_key=request.session.session_key or "").delete()
-    log.info("signed out", operator=str(user))
+    if user is not None:
+        tell(Kind.SIGN_IN, "session.end", actor=str(user), request=request)

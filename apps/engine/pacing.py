@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
+from typing import TypeAlias, TypeVar
 
 from apps.engine.connections.redis import Command, RedisNode, Reply, redis_node
 from apps.engine.errors import EngineError
@@ -20,12 +22,35 @@ from apps.engine.target import Target
 SMALLEST_PAGE = 10
 LARGEST_PAGE = 200
 LARGEST_PAGE_AT_FULL_SPEED = 1000
-COMFORT_S = 0.001
+COMFORT_S = 0.0005
 LIMIT_S = 0.005
 STRAINED_FOR_S = 30.0
 LONGEST_REST_S = 2.0
 KEPT = 200
+FELT_EVERY = 8  # pages, where none rests
 PING: Sequence[Command] = [("PING",)]
+
+Given = TypeVar("Given")
+Steps: TypeAlias = Generator[None, None, Given]
+
+
+def begun(steps: Steps[Given]) -> Callable[[], Given]:
+    """Take the first step now; called, it takes the others and gives what comes of them."""
+    try:
+        next(steps)
+    except StopIteration as over:
+        value: Given = over.value
+        return lambda: value
+    return partial(_rest_of, steps)
+
+
+def _rest_of(steps: Steps[Given]) -> Given:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as over:
+            value: Given = over.value
+            return value
 
 
 class Strained(EngineError):
@@ -105,6 +130,7 @@ class Pacer(AbstractContextManager["Pacer"]):
         self._watching: AbstractContextManager[RedisNode] | None = None
         self._watch: RedisNode | None = None
         self._felt_s = self._busy_s = 0.0
+        self._turns = 0
 
     @property
     def page_size(self) -> int:
@@ -119,25 +145,45 @@ class Pacer(AbstractContextManager["Pacer"]):
 
         As node.pipeline for each; the pace learns from it. Errors: those of the nodes.
         """
-        watch = self._watcher()
-        begun, ours = time.perf_counter(), self._processor_s()
+        begun, ours = time.perf_counter(), time.thread_time()
         for node, commands in asked:
             node.send(commands)
-        sent = time.perf_counter()
-        watch.pipeline(PING)
-        felt_s = time.perf_counter() - sent
+        felt_s = self._feel()
         replies = [node.receive() for node, _ in asked]
         took_s = time.perf_counter() - begun
-        self._felt_s = max(self._felt_s, felt_s)
-        self._busy_s += max(felt_s, took_s - (self._processor_s() - ours))  # what we did not work ourselves, we waited
+        self._busy_s += max(felt_s, took_s - (time.thread_time() - ours))  # what we did not work ourselves, we waited
         return replies
 
-    def _processor_s(self) -> float:
-        """Asking for it costs as much as a round trip on some machines; without rests nobody needs it."""
-        return time.thread_time() if self.pace.budget_ratio < 1 else 0.0
+    def steps(self, asked: Sequence[tuple[RedisNode, Sequence[Command]]]) -> Steps[list[list[Reply | EngineError]]]:
+        """As `pages`, in two steps where there is no rest to reckon: between sending and reading, others may be stepped."""
+        if self.rests:
+            return self.pages(asked)
+        for node, commands in asked:
+            node.send(commands)
+        yield
+        return [node.receive() for node, _ in asked]
+
+    @property
+    def rests(self) -> bool:
+        return self.pace.budget_ratio < 1
+
+    def _feel(self) -> float:
+        sent = time.perf_counter()
+        self._watcher().pipeline(PING)
+        felt_s = time.perf_counter() - sent
+        self._felt_s = max(self._felt_s, felt_s)
+        return felt_s
 
     def rest(self) -> float:
-        """Between pages: rests as long as the budget asks for. Returns the time rested. Errors: Strained."""
+        """Between pages: rests as long as the budget asks for; without rests, feels what others feel now and then.
+
+        Returns the time rested. Errors: Strained.
+        """
+        self._turns += 1
+        if not self.rests:
+            if self._turns % FELT_EVERY:
+                return 0.0
+            self._feel()
         rest_s = self.pace.learn(felt_s=self._felt_s, busy_s=self._busy_s, now=time.monotonic())
         self._felt_s = self._busy_s = 0.0
         if rest_s:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field, replace
 
 from apps.engine.connections.addresses import AddressPolicy
+from apps.engine.errors import Gone
 
 
 class Kind(enum.StrEnum):
@@ -72,3 +73,10 @@ class Target:
     def at(self, address: Address) -> Target:
         """The same server seen through one of its other nodes."""
         return replace(self, addresses=(address,))
+
+    def named(self, node: str) -> Target:
+        """The same server seen through the node of this name, "" for the first. Errors: Gone for one that is not registered."""
+        address = next((each for each in self.addresses if not node or str(each) == node), None)
+        if address is None:
+            raise Gone(f"{node} is not among the registered nodes.", way_out="Go back to the page and choose again.")
+        return self.at(address)

@@ -13,6 +13,7 @@ from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.contracts.archive import Record
 from apps.engine.errors import EngineError
 from apps.engine.files import lua_script
+from apps.engine.pacing import Steps
 from apps.keyspace import originals
 from apps.keyspace.originals import GONE, NO_EXPIRY, Measured, measured
 from apps.keyspace.sweeping import GONE_WORDS, Ask, Change, Prepared
@@ -41,14 +42,14 @@ class Deleting(Change):
 
     def prepared(
         self, ask: Ask, names: Sequence[bytes], replies: Sequence[Reply | EngineError], *, now_ms: int
-    ) -> Prepared:
+    ) -> Steps[Prepared]:
         there = [key for key in measured(names, replies) if not key.is_gone]
         skipped = Counter({GONE_WORDS: len(names) - len(there)})
         kept, later = _fitting([key for key in there if not key.is_large or self.large == KEEP])
         large = [] if self.large == KEEP else [key for key in there if key.is_large]
         unkept = large if self.large == DROP else []
         skipped[LARGE_WORDS] += len(large) - len(unkept)
-        records = self._records(ask, kept, now_ms)
+        records = yield from self._records(ask, kept, now_ms)
         skipped[GONE_WORDS] += len(kept) - len(records)
         return Prepared(
             records=records,
@@ -57,10 +58,10 @@ class Deleting(Change):
             later=[key.name for key in later],
         )
 
-    def _records(self, ask: Ask, keys: Sequence[Measured], now_ms: int) -> list[Record]:
+    def _records(self, ask: Ask, keys: Sequence[Measured], now_ms: int) -> Steps[list[Record]]:
         if not keys:
             return []
-        dumps = originals.unrefused(ask([("DUMP", key.name) for key in keys]))
+        dumps = originals.unrefused((yield from ask([("DUMP", key.name) for key in keys])))
         return [
             originals.record(key, dump, place=self.place, now_ms=now_ms)
             for key, dump in zip(keys, dumps, strict=True)
@@ -75,8 +76,15 @@ class Deleting(Change):
         return unlink_as_kept(node, records)
 
     def is_changed(self, node: RedisNode, records: Sequence[Record]) -> list[int]:
-        there = node.replies([("EXISTS", record.name) for record in records])
-        return [index for index, exists in enumerate(there) if not exists]
+        """One that is there and differs was written before we came to it, or came back after: the rest of its part tells."""
+        now = node.replies([("DUMP", record.name) for record in records])
+        gone = {record.part for record, dump in zip(records, now, strict=True) if dump is None}
+        same = {record.part for record, dump in zip(records, now, strict=True) if dump == record.content}
+        return [
+            index
+            for index, (record, dump) in enumerate(zip(records, now, strict=True))
+            if dump is None or (dump != record.content and (record.part in gone or record.part not in same))
+        ]
 
 
 def unlink_as_kept(node: RedisNode, records: Sequence[Record]) -> list[bool]:
@@ -116,7 +124,7 @@ class Expiring(Change):
 
     def prepared(
         self, ask: Ask, names: Sequence[bytes], replies: Sequence[Reply | EngineError], *, now_ms: int
-    ) -> Prepared:
+    ) -> Steps[Prepared]:
         skipped: Counter[str] = Counter()
         records: list[Record] = []
         for name, ttl_ms in zip(names, replies, strict=True):
@@ -128,6 +136,7 @@ class Expiring(Change):
             at_ms = now_ms + self._jittered()
             former = None if ttl_ms == NO_EXPIRY else now_ms + ttl_ms
             records.append(Record(name=name, content=b"%d" % at_ms, place=self.place, expires_at_ms=former, kind=TTL))
+        yield from ()
         return Prepared(records=records, skipped=skipped)
 
     def _why_not(self, ttl_ms: int) -> str:

@@ -13,10 +13,9 @@ from typing import Protocol
 
 from apps.engine.connections.redis import Command, RedisNode, Reply
 from apps.engine.errors import EngineError
-from apps.engine.pacing import Pacer
+from apps.engine.pacing import Pacer, Steps
+from apps.keyspace.originals import PART
 from apps.keyspace.selecting import chunks
-
-WATCHED = 50
 
 
 class Connect(Protocol):
@@ -44,14 +43,14 @@ class Lanes:
             self._nodes.append(self._stack.enter_context(self._connect()))
         return self._nodes[:count]
 
-    def watch(self, names: Sequence[bytes], questions: Questions) -> Watched:
+    def watch(self, names: Sequence[bytes], questions: Questions) -> Steps[Watched]:
         """WATCH every name, and ask. Errors: EngineError of the first WATCH that was refused."""
-        parts = list(chunks(names, WATCHED))
+        parts = list(chunks(names, PART))
         nodes = self._take(len(parts))
         asked: list[tuple[RedisNode, list[Command]]] = [
             (node, [("WATCH", *part), *questions(part)]) for node, part in zip(nodes, parts, strict=True)
         ]
-        replies = self._pacer.pages(asked)
+        replies = yield from self._pacer.steps(asked)
         for each in replies:
             if isinstance(each[0], EngineError):
                 raise each[0]
@@ -59,13 +58,14 @@ class Lanes:
             parts=list(zip(nodes, parts, strict=True)), replies=_in_blocks([each[1:] for each in replies], parts)
         )
 
-    def ask(self, commands: Sequence[Command]) -> list[Reply | EngineError]:
+    def ask(self, commands: Sequence[Command]) -> Steps[list[Reply | EngineError]]:
         """Many questions, shared out: the server answers one connection while the answers of another are read."""
-        parts = list(chunks(commands, WATCHED))
+        parts = list(chunks(commands, PART))
         nodes = self._take(len(parts))
-        return [reply for part in self._pacer.pages(list(zip(nodes, parts, strict=True))) for reply in part]
+        replies = yield from self._pacer.steps(list(zip(nodes, parts, strict=True)))
+        return [reply for part in replies for reply in part]
 
-    def change(self, watched: Watched, commands: Sequence[Sequence[Command]]) -> list[bool | EngineError]:
+    def change(self, watched: Watched, commands: Sequence[Sequence[Command]]) -> Steps[list[bool | EngineError]]:
         """MULTI, the commands of each part, EXEC. False for a part in which somebody wrote in between: nothing was done there.
 
         What the server refused is that part's EngineError; the others stand.
@@ -74,10 +74,11 @@ class Lanes:
             (node, [("MULTI",), *some, ("EXEC",)] if some else [("UNWATCH",)])
             for (node, _), some in zip(watched.parts, commands, strict=True)
         ]
-        return [_is_done(replies) for replies in self._pacer.pages(asked)]
+        answers = yield from self._pacer.steps(asked)
+        return [_is_done(replies) for replies in answers]
 
-    def let_go(self, watched: Watched) -> None:
-        self._pacer.pages([(node, [("UNWATCH",)]) for node, _ in watched.parts])
+    def let_go(self, watched: Watched) -> Steps[None]:
+        yield from self._pacer.steps([(node, [("UNWATCH",)]) for node, _ in watched.parts])
 
 
 class Questions(Protocol):

@@ -14,6 +14,8 @@ from apps.engine.replication import primary as primary  # asked before every cha
 KEY = "key"
 # DUMP of a string of 100 MB held a server for half a second: larger keys are listed apart.
 LARGE_BYTES = 4 * 1024 * 1024
+# As many names are watched by one connection and changed by one transaction: a part of a page.
+PART = 50
 NO_EXPIRY = -1
 GONE = -2
 
@@ -24,6 +26,7 @@ class Measured(NamedTuple):
     name: bytes
     memory_bytes: int | None
     ttl_ms: int
+    part: int = 0
 
     @property
     def is_gone(self) -> bool:
@@ -45,7 +48,8 @@ def questions(names: Sequence[bytes]) -> list[Command]:
 def measured(names: Sequence[bytes], replies: Sequence[Reply | EngineError]) -> list[Measured]:
     """Errors: the EngineError of the first question that was refused."""
     told = unrefused(replies)
-    return list(map(Measured._make, zip(names, told[: len(names)], told[len(names) :], strict=True)))
+    parts = (index // PART for index in range(len(names)))
+    return list(map(Measured._make, zip(names, told[: len(names)], told[len(names) :], parts, strict=True)))
 
 
 def unrefused(replies: Sequence[Reply | EngineError]) -> Sequence[Reply]:
@@ -66,7 +70,7 @@ def server_ms(node: RedisNode) -> int:
 
 def record(key: Measured, content: bytes, *, place: str, now_ms: int) -> Record:
     expires_at_ms = None if key.ttl_ms == NO_EXPIRY else now_ms + key.ttl_ms
-    return Record(name=key.name, content=content, place=place, expires_at_ms=expires_at_ms, kind=KEY)
+    return Record(name=key.name, content=content, place=place, expires_at_ms=expires_at_ms, kind=KEY, part=key.part)
 
 
 def restoring(kept: Record, *, replace: bool = False) -> Command:

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeAlias
 
@@ -20,8 +20,10 @@ from apps.engine.contracts.action import Moved, Progress
 from apps.engine.contracts.archive import Record
 from apps.engine.contracts.plan import Ending, Figure, Outcome, exactly, say
 from apps.engine.errors import EngineError, OutOfMemory, Unreachable
+from apps.engine.pacing import Steps, begun
 from apps.engine.target import Address, Target
 from apps.keyspace import originals
+from apps.keyspace.flow import Flow
 from apps.keyspace.lanes import Lanes, Watched, lanes
 from apps.keyspace.places import place_of
 from apps.keyspace.selecting import STEP, Primary, Selection, chunks, primaries
@@ -60,7 +62,7 @@ class Prepared:
     later: Sequence[bytes] = ()
 
 
-Ask: TypeAlias = Callable[[Sequence[Command]], list[Reply | EngineError]]
+Ask: TypeAlias = Callable[[Sequence[Command]], Steps[list[Reply | EngineError]]]
 
 
 class Change(ABC):
@@ -79,7 +81,7 @@ class Change(ABC):
     @abstractmethod
     def prepared(
         self, ask: Ask, names: Sequence[bytes], replies: Sequence[Reply | EngineError], *, now_ms: int
-    ) -> Prepared:
+    ) -> Steps[Prepared]:
         """From the answers to `questions`: what is kept. May ask once more. Errors: EngineError."""
 
     @abstractmethod
@@ -130,8 +132,8 @@ class Sweep:
             if self.cursors.get(where) == "":
                 continue
             try:
-                with lanes(lambda at=primary.address: self._connected(at), self.progress.pacer) as some:
-                    self._walk_node(some, where)
+                with self._connected(primary.address) as scanning, self._lanes(primary.address):
+                    self._walk_node(scanning, where)
             except Unreachable:
                 with suppress(EngineError):  # whether the last page was changed is asked over another connection
                     self._settle(nodes)
@@ -145,21 +147,41 @@ class Sweep:
             node.command("SELECT", self.chosen.db)
             yield node
 
-    def _walk_node(self, some: Lanes, where: str) -> None:
+    @contextmanager
+    def _lanes(self, address: Address) -> Iterator[None]:
+        """A set of connections for each page that is under way."""
+        self._flow = Flow(most=1 if self.progress.pacer.rests else 2)
+        with ExitStack() as stack:
+            made = (lanes(lambda: self._connected(address), self.progress.pacer) for _ in range(2))
+            self._free = [stack.enter_context(each) for each in made]
+            yield
+
+    def _walk_node(self, scanning: RedisNode, where: str) -> None:
         """Names are gathered until they fill a page, and all are done before the place is kept: none waits in memory only."""
-        cursor, waiting, begun = self.cursors.get(where, "0"), deque[bytes](), False
-        while cursor != "0" or not begun:
-            begun = True
-            (reply,) = self.progress.pacer.page(some.first, [self.chosen.scan(cursor, self._step)])
-            if isinstance(reply, EngineError):
-                raise reply
-            cursor, names = self.chosen.names(reply)
+        waiting, cursor = deque[bytes](), ""
+        ahead = self._scan(scanning, self.cursors.get(where, "0"))
+        while cursor != "0":
+            cursor, names = ahead()
+            if cursor != "0":
+                ahead = self._scan(scanning, cursor)
             waiting.extend(name for name in names if (self.change.place, name) not in self._done)
             due = cursor == "0" or time.monotonic() - self._kept_at >= CHECKPOINT_EVERY_S
-            self._pages(some, waiting, all_of_them=due)
+            self._pages(waiting, all_of_them=due)
             if due:
                 self.cursors[where] = "" if cursor == "0" else cursor
                 self._keep_place()
+
+    def _scan(self, node: RedisNode, cursor: str) -> Callable[[], tuple[str, list[bytes]]]:
+        """Ask for the next names; called, it gives the next cursor and them. Errors: EngineError."""
+        answer = begun(self.progress.pacer.steps([(node, [self.chosen.scan(cursor, self._step)])]))
+
+        def names() -> tuple[str, list[bytes]]:
+            ((reply,),) = answer()
+            if isinstance(reply, EngineError):
+                raise reply
+            return self.chosen.names(reply)
+
+        return names
 
     @property
     def _step(self) -> int:
@@ -181,27 +203,44 @@ class Sweep:
 
     # -- pages ---------------------------------------------------------------------------------------------------------
 
-    def _pages(self, some: Lanes, waiting: deque[bytes], *, all_of_them: bool) -> None:
+    def _pages(self, waiting: deque[bytes], *, all_of_them: bool) -> None:
         self.progress.pacer.rest()
-        while waiting and (all_of_them or len(waiting) >= self.progress.pacer.page_size):
+        while self._is_enough(waiting, all_of_them=all_of_them):
             size = min(len(waiting), self.progress.pacer.page_size)
-            names = [waiting.popleft() for _ in range(size)]
-            waiting.extendleft(reversed(self._page(some, names, tries=TRIES)))
+            self._flow.add(self._begun([waiting.popleft() for _ in range(size)], waiting))
+            if self.progress.pacer.rests:
+                self._flow.drain()
             self.progress.pacer.rest()
 
-    def _page(self, some: Lanes, names: Sequence[bytes], *, tries: int) -> Sequence[bytes]:
+    def _is_enough(self, waiting: deque[bytes], *, all_of_them: bool) -> bool:
+        """What a page leaves for another waits again: it is not over before every page is done and nothing waits."""
+        if all_of_them and not waiting:
+            self._flow.drain()
+        return len(waiting) >= (1 if all_of_them else self.progress.pacer.page_size)
+
+    def _begun(self, names: Sequence[bytes], waiting: deque[bytes]) -> Steps[None]:
+        some = self._free.pop()
+        left = yield from self._page(some, names, tries=TRIES)
+        waiting.extendleft(reversed(left))
+        self._free.append(some)
+
+    def _page(self, some: Lanes, names: Sequence[bytes], *, tries: int) -> Steps[Sequence[bytes]]:
         """Returns those that are left for another page."""
-        if self.changed_count + len(names) > self.limit:
-            raise Moved(
-                f"More keys match than the plan allows: it counted {self.most_count:,}.", way_out="Plan the rest again."
-            )
         if self.change.keeps:
-            return self._kept_and_changed(some, names, tries)
+            return (yield from self._kept_and_changed(some, names, tries))
         self._without_originals(some.first, names)
         return ()
 
-    def _without_originals(self, node: RedisNode, names: Sequence[bytes]) -> None:
+    def _check(self, count: int) -> None:
+        """Before so many more are changed. Errors: Stopped."""
+        if self.changed_count + count > self.limit:
+            raise Moved(
+                f"More keys match than the plan allows: it counted {self.most_count:,}.", way_out="Plan the rest again."
+            )
         self.progress.check()
+
+    def _without_originals(self, node: RedisNode, names: Sequence[bytes]) -> None:
+        self._check(len(names))
         changed = 0
         for reply in self.progress.pacer.page(node, self.change.commands((), names)):
             if isinstance(reply, EngineError):
@@ -209,31 +248,35 @@ class Sweep:
             changed += int(reply)
         self._count(changed, Counter({GONE_WORDS: len(names) - changed}))
 
-    def _kept_and_changed(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
-        watched = some.watch(names, self.change.questions)
-        ready = self.change.prepared(some.ask, names, watched.replies, now_ms=self._server_ms(some.first))
+    def _kept_and_changed(self, some: Lanes, names: Sequence[bytes], tries: int) -> Steps[Sequence[bytes]]:
+        watched = yield from some.watch(names, self.change.questions)
+        now_ms = self._server_ms(some.first)
+        ready = yield from self.change.prepared(some.ask, names, watched.replies, now_ms=now_ms)
         if not ready.records and not ready.unkept:
-            some.let_go(watched)
+            yield from some.let_go(watched)
             self._count(0, ready.skipped)
             return ready.later
+        yield from self._flow.alone()
+        self._check(len(ready.records) + len(ready.unkept))
         page = self.progress.archive.append(ready.records) if ready.records else None
         self.progress.check()
-        touched, refused = self._changed(some, watched, ready)
+        touched, refused = yield from self._changed(some, watched, ready)
         if page is not None:
             self.progress.archive.settle(page, _indexes(ready.records, touched))
+        self._flow.next_may()
         self._count(len(touched), ready.skipped)
         if refused is not None:
             raise refused
         wanted = [*(record.name for record in ready.records), *ready.unkept]
         again = [name for name in wanted if name not in touched]
-        return [*ready.later, *(self._again(some, again, tries) if again else ())]
+        return [*ready.later, *((yield from self._again(some, again, tries)) if again else ())]
 
-    def _changed(self, some: Lanes, watched: Watched, ready: Prepared) -> tuple[set[bytes], EngineError | None]:
+    def _changed(self, some: Lanes, watched: Watched, ready: Prepared) -> Steps[tuple[set[bytes], EngineError | None]]:
         """Names that were changed, and what the server refused."""
         touched: set[bytes] = set()
         refused: EngineError | None = None
         parts = _parted(watched, ready)
-        answers = some.change(watched, [self.change.commands(*part) for part in parts])
+        answers = yield from some.change(watched, [self.change.commands(*part) for part in parts])
         for (node, _), (records, unkept), done in zip(watched.parts, parts, answers, strict=True):
             try:
                 if isinstance(done, OutOfMemory):
@@ -259,15 +302,17 @@ class Sweep:
             touched.update(unkept)
         return touched
 
-    def _again(self, some: Lanes, names: Sequence[bytes], tries: int) -> Sequence[bytes]:
+    def _again(self, some: Lanes, names: Sequence[bytes], tries: int) -> Steps[Sequence[bytes]]:
         """In halves, so that one busy key does not hold up the others; one alone three times, then it is left."""
-        if len(names) > 1:
-            halves = chunks(names, (len(names) + 1) // 2)
-            return [name for half in halves for name in self._page(some, half, tries=tries)]
-        if tries > 1:
-            return self._page(some, names, tries=tries - 1)
-        self._count(0, Counter({BUSY_WORDS: 1}))
-        return ()
+        if len(names) == 1:
+            if tries > 1:
+                return (yield from self._page(some, names, tries=tries - 1))
+            self._count(0, Counter({BUSY_WORDS: 1}))
+            return ()
+        left: list[bytes] = []
+        for half in chunks(names, (len(names) + 1) // 2):
+            left += yield from self._page(some, half, tries=tries)
+        return left
 
     def _count(self, changed: int, skipped: Counter[str]) -> None:
         self.changed_count += changed

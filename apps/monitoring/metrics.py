@@ -13,6 +13,8 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from apps.history.models import LastKnown
 from apps.monitoring.reads import dependencies
+from apps.operations import outbox
+from apps.operations.models import ChainCheck
 
 REQUESTS = Counter("signalbox_requests_total", "Requests by route, method and status.", ["route", "method", "status"])
 SECONDS = Histogram(
@@ -24,10 +26,12 @@ SECONDS = Histogram(
 
 
 class _State(Collector):
-    """Read at the moment of the scrape; two queries and the dependencies' own checks."""
+    """Read at the moment of the scrape; four queries and the dependencies' own checks."""
 
     def collect(self) -> Iterable[Metric]:
         yield from _dependency_metrics()
+        yield from _message_metrics()
+        yield from _audit_metrics()
         yield from _server_metrics()
 
 
@@ -41,6 +45,24 @@ def _dependency_metrics() -> Iterable[Metric]:
         latency.add_metric([dependency.name], dependency.latency_s)
     yield up
     yield latency
+
+
+def _message_metrics() -> Iterable[Metric]:
+    by_state = GaugeMetricFamily("signalbox_messages", "Messages to people, by state.", labels=["state"])
+    for state, number in outbox.counts().items():
+        by_state.add_metric([state], number)
+    yield by_state
+
+
+def _audit_metrics() -> Iterable[Metric]:
+    """Nothing before the first check: a chain that was never walked is neither whole nor broken."""
+    check = ChainCheck.objects.first()
+    if check is not None:
+        yield GaugeMetricFamily(
+            "signalbox_audit_unbroken", "Whether the last walk over the audit found nothing wrong.", not check.problem
+        )
+        age_s = (timezone.now() - check.at).total_seconds()
+        yield GaugeMetricFamily("signalbox_audit_check_age_seconds", "Age of that walk.", age_s)
 
 
 def _server_metrics() -> Iterable[Metric]:

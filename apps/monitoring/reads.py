@@ -15,6 +15,7 @@ from django.utils import timezone
 from kombu import Connection
 
 from apps.history.models import LastKnown
+from apps.operations import outbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +30,16 @@ class Dependency:
 
 
 def dependencies() -> list[Dependency]:
-    """Database, migrations, broker, sampler.
+    """Database, migrations, broker, sampler, notifier.
 
-    Cost: three small queries and one PING; bounded by the broker's two seconds. Errors: none, they are the answer.
+    Cost: four small queries and one PING; bounded by the broker's two seconds. Errors: none, they are the answer.
     """
     return [
         _asked("database", _database, needed=True),
         _asked("migrations", _migrations, needed=True),
         _asked("broker", _broker, needed=False),
         _asked("sampler", _sampler, needed=False),
+        _asked("notifier", _notifier, needed=False),
     ]
 
 
@@ -77,3 +79,9 @@ def _sampler() -> str:
     newest = LastKnown.objects.order_by("-tried_at").values_list("tried_at", flat=True).first()
     late = timedelta(seconds=max(60, 3 * settings.SAMPLE_EVERY_S))
     return "no server was sampled lately" if newest is not None and timezone.now() - newest > late else ""
+
+
+def _notifier() -> str:
+    """Known by what it leaves undone: no message is well, one that nobody tried for ten minutes is not."""
+    late = outbox.late_count()
+    return f"{late:,} messages wait and no notifier takes them" if late else ""

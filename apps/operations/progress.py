@@ -68,11 +68,17 @@ class RunProgress(contract.Progress):
 
     @contextmanager
     def postgres(
-        self, *, database: str = "", timeout_s: float | None = None, lock_timeout_s: float | None = 1.0
+        self,
+        *,
+        database: str = "",
+        timeout_s: float | None = None,
+        lock_timeout_s: float | None = 1.0,
+        address: Address | None = None,
     ) -> Iterator[PostgresNode]:
         name = f"signalbox run {self.run_number}"
+        target = self._target.at(address) if address else self._target
         with writing_session(
-            self._target, name=name, database=database, timeout_s=timeout_s, lock_timeout_s=lock_timeout_s
+            target, name=name, database=database, timeout_s=timeout_s, lock_timeout_s=lock_timeout_s
         ) as node:
             node.recorder = self.statements
             yield node

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
+from django.utils import timezone
 
 from apps.accounts.access import decide, operator_of
 from apps.accounts.models import Operator
 from apps.engine.errors import Gone
 from apps.operations.catalogue import action_for
-from apps.operations.models import AuditEntry, Run
+from apps.operations.models import AuditEntry, Notice, Run
 from apps.servers.access import visible_servers
 from apps.servers.models import Server
 
@@ -61,3 +62,10 @@ def visible_entries(operator: Operator) -> QuerySet[AuditEntry]:
 
 def servers_by_key(operator: Operator) -> dict[str, Server]:
     return {server.key: server for server in visible_servers(operator)}
+
+
+def looked_at(request: HttpRequest) -> None:
+    """Whoever has a page open needs no toast that leads there. Cost: one indexed query."""
+    leads_here = Notice.objects.filter(operator=operator_of(request), url=request.path, seen_at=None)
+    if leads_here.exists():
+        leads_here.update(seen_at=timezone.now())

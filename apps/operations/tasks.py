@@ -12,7 +12,7 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.operations import archives, audit_chain, execution, planning, reaping, telling
+from apps.operations import archives, audit_chain, execution, outbox, planning, reaping
 from apps.operations.models import Plan, Run
 from apps.operations.models.plans import PlanState
 from apps.operations.models.runs import RunState
@@ -40,15 +40,16 @@ def keep_going() -> None:
         publish_run(run)
     for plan in _waiting_plans():
         publish_plan(plan)
-    telling.relay()
+    outbox.relay()
 
 
 @shared_task(name="apps.operations.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Every few minutes: archives whose time is over, an anchor of the audit, toasts and plans nobody wants any more."""
+    """Every few minutes: archives whose time is over, an anchor of the audit, toasts, plans and messages nobody wants any more."""
     archives.drop_expired()
     audit_chain.drop_anchor()
     reaping.forget_old()
+    outbox.forget_old()
 
 
 @shared_task(name="apps.operations.tasks.check_audit", ignore_result=True)

@@ -15,6 +15,7 @@ from django.urls import reverse
 from apps.accounts.models import Operator
 from apps.engine import text
 from apps.engine.contracts.plan import Outcome, Sentence
+from apps.operations.channels.webhook import place_of
 from apps.operations.models import Approval, Message, Notice, Run
 
 SIGNALS = {"done": "ok", "cancelled": "info", "partial": "warn", "failed": "crit", "unknown": "crit"}
@@ -31,7 +32,7 @@ def run_ended(run: Run, outcome: Outcome) -> None:
         return
     url = reverse("operations:run", args=[run.pk])
     words = f"Run {run.pk} on {run.server_key}: {outcome.ending.value}"
-    _toast(run.operator, SIGNALS[outcome.ending.value], words, url)
+    _toast(run.operator, SIGNALS[outcome.ending.value], words, url, server_key=run.server_key)
     _message("run ended", [run.operator], words, url, state=outcome.ending.value, run=run.pk, server=run.server_key,
              environment=run.environment, action=run.action)  # fmt: skip
 
@@ -43,7 +44,7 @@ def approval_asked(approval: Approval, people: Iterable[Operator]) -> None:
     url = reverse("operations:approval", args=[approval.pk])
     words = f"{plan.operator.username} asks you to agree to a plan on {plan.server_key}"
     for person in people:
-        _toast(person, "warn", words, url)
+        _toast(person, "warn", words, url, server_key=plan.server_key)
     _message("approval asked", people, words, url, server=plan.server_key, environment=plan.environment, action=plan.action,
              asked_by=plan.operator.username)  # fmt: skip
 
@@ -57,22 +58,24 @@ def approval_answered(approval: Approval) -> None:
         "ok" if approval.state == "agreed" else "warn",
         words,
         reverse("operations:plan", args=[plan.uid]),
+        server_key=plan.server_key,
     )
 
 
-def _toast(operator: Operator, signal: str, words: str, url: str) -> None:
-    Notice.objects.create(operator=operator, signal=signal, words=words[:200], url=url)
+def _toast(operator: Operator, signal: str, words: str, url: str, *, server_key: str) -> None:
+    Notice.objects.create(operator=operator, signal=signal, words=words[:200], url=url, server_key=server_key)
 
 
 def _message(event: str, people: Iterable[Operator], words: str, url: str, **facts: Any) -> None:
     """One message a place: an address of each person who has one, and every webhook."""
     payload = {"event": event, "words": words, "url": f"{settings.PUBLIC_URL}{url}", **facts}
-    places = [("email", person.email) for person in people if person.email and settings.EMAIL_HOST]
-    places += [("webhook", url) for url in settings.NOTIFY_WEBHOOKS]
-    Message.objects.bulk_create(
-        Message(event=event, channel=channel, place=place[:300], payload=payload) for channel, place in places
-    )
-
-
-def relay() -> None:
-    """Hand what waits in the outbox to the notifier's queue."""
+    to_people = [
+        Message(event=event, channel="email", place=person.email, operator=person, payload=payload)
+        for person in people
+        if person.email and settings.EMAIL_HOST
+    ]
+    to_webhooks = [
+        Message(event=event, channel="webhook", place=place_of(url), payload=payload)
+        for url in settings.NOTIFY_WEBHOOKS
+    ]
+    Message.objects.bulk_create([*to_people, *to_webhooks])

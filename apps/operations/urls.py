@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.operations.views import approvals, archive, audit, freezes, plans, runs, toasts
+from apps.operations.views import approvals, archive, audit, deliveries, freezes, plans, runs, toasts
 
 app_name = "operations"
 urlpatterns = [
@@ -24,6 +24,8 @@ urlpatterns = [
     path("audit/export/", audit.export, name="export"),
     path("freezes/", freezes.freezes, name="freezes"),
     path("freezes/<int:pk>/lift/", freezes.lift, name="lift"),
+    path("deliveries/", deliveries.deliveries, name="deliveries"),
+    path("deliveries/again/", deliveries.again, name="deliver-again"),
     path("toasts/", toasts.toasts, name="toasts"),
     path("toasts/<int:pk>/", toasts.seen, name="toast"),
 ]

@@ -216,7 +216,12 @@ REDIS: tuple[Feature, ...] = (
     Feature(
         key="activity.kill", kind=_R, title="End clients", pages="clients", profile=Profile.OPERATE, looks=False,
         without="Clients are looked at, not ended.",
-        commands=_words("CLIENT KILL ID 0"),
+        commands=_words("CLIENT KILL ID 0; CLIENT LIST; CLIENT ID; ACL WHOAMI; INFO server; TIME"),
+    ),
+    Feature(
+        key="slow.reset", kind=_R, title="Empty the slow log", pages="slow log", profile=Profile.OPERATE, looks=False,
+        without="The slow log is looked at, not emptied.",
+        commands=_words("SLOWLOG RESET; SLOWLOG GET 1; SLOWLOG LEN; CONFIG GET slowlog-*; INFO server"),
     ),
     Feature(
         key="acl.change", kind=_R, title="Change users", pages="ACL", profile=Profile.ADMIN, looks=False,
@@ -313,7 +318,7 @@ POSTGRES: tuple[Feature, ...] = (
     ),
     Feature(
         key="activity.cancel", kind=_P, title="Cancel statements and end sessions", pages="activity",
-        profile=Profile.OPERATE, looks=False, rights=("pg_signal_backend",),
+        profile=Profile.OPERATE, looks=False, rights=("pg_signal_backend", "pg_read_all_stats"),
         without="Sessions are looked at, not ended.",
     ),
     Feature(

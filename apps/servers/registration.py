@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import transaction
 
+from apps.accounts import events
 from apps.accounts.access import Place
 from apps.engine.connections import postgres, redis
 from apps.engine.errors import SecretUnusable
@@ -129,9 +130,26 @@ def save(registration: Registration, *, by: str, stored: Server | None = None, d
         server.declared = declared
         server.save()
         _save_secrets(registration, server)
+        _tell("server.change" if stored else "server.register", server, by=by)
     redis.forget_connections()
     postgres.forget_connections()
     return server
+
+
+def remove(server: Server, *, by: str) -> None:
+    """Forget a server, its secrets and its figures. What was done on it stays in the audit and among the runs."""
+    with transaction.atomic():
+        _tell("server.remove", server, by=by)
+        server.delete()
+
+
+def _tell(action: str, server: Server, *, by: str) -> None:
+    """Where it points to, with which accounts; never a secret."""
+    accounts = dict(Credential.objects.filter(server=server).values_list("profile", "username"))
+    facts = {"addresses": [str(a) for a in server.address_list()], "tls": bool(server.tls), "accounts": accounts}
+    events.tell(
+        events.Kind.CHANGE, action, actor=by, server_key=server.key, environment=server.environment, facts=facts
+    )
 
 
 def _refuse_to_move_secrets(registration: Registration, stored: Server) -> None:

@@ -21,6 +21,7 @@ from apps.servers.panels import Panel, read_panel
 from apps.servers.probing import probe_server
 from apps.servers.reads import ConnectionReport
 from apps.servers.registration import Registration, save
+from apps.servers.registration import remove as forget
 from apps.servers.show import nodes_of, rights_of, rights_summary
 from apps.servers.tries import try_connection
 
@@ -108,7 +109,7 @@ def remove(request: HttpRequest, server: Server) -> HttpResponse:
     require(request, MANAGE, server.place)
     form = RemovalForm(server, request.POST or None)
     if form.is_valid():
-        server.delete()
+        forget(server, by=operator_of(request).username)
         messages.success(request, f"{server.key} is not registered any more. Nothing changed on the server itself.")
         return redirect("overview")
     return render(request, "servers/remove.html", {"server": server, "form": form}, status=422 if form.errors else 200)

@@ -12,7 +12,14 @@ from django.conf import settings
 from apps.engine.connections import shell
 
 ASK = "import json; from console import settings; print(json.dumps(settings.ALLOWED_HOSTS))"
-KEYS = {"SECRET_KEY": "for this test only", "SECRETBOX_KEYS": "k1:" + "A" * 43 + "="}
+A_KEY = "A" * 43 + "="
+KEYS = {
+    "SECRET_KEY": "for this test only",
+    "SECRETBOX_KEYS": f"k1:{A_KEY}",
+    "AUDIT_KEYS": A_KEY,
+    "ARCHIVE_KEYS": A_KEY,
+    "BACKUP_KEYS": A_KEY,
+}
 
 
 @pytest.mark.parametrize("written", ["", "web other.example.org"])

@@ -159,7 +159,7 @@ def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: s
 
 def test_keys_are_made_once_and_for_nobody_else(tmp_path: Path) -> None:
     made = make_keys(tmp_path / "keys")
-    assert set(made) == {"secret_key", "secretbox", "audit", "broker_password"}
+    assert set(made) == {"secret_key", "secretbox", "audit", "archive", "backup", "broker_password"}
     before = {name: (tmp_path / "keys" / name).read_text() for name in made}
     assert all(stat.S_IMODE((tmp_path / "keys" / name).stat().st_mode) == 0o600 for name in made)
     assert len(set(before.values())) == len(before)
@@ -203,7 +203,8 @@ def test_a_part_cannot_repaint_the_terminal(tmp_path: Path, capsys: pytest.Captu
 def test_it_serves_keeps_its_data_and_leaves_no_process(console: Console) -> None:
     first = console.start_and_wait()
     assert console.status("/livez") == 200
-    assert len(processes_of(console.data)) >= 6, "web, two workers, beat, the broker, the supervisor"
+    assert len(processes_of(console.data)) >= 7, "web, two workers, beat, the notifier, the broker, the supervisor"
+    assert any("notifier" in process for process in processes_of(console.data))
     assert stat.S_IMODE(console.data.stat().st_mode) == 0o700
     key = (console.data / "keys" / "secret_key").read_text()
     first.send_signal(signal.SIGINT)

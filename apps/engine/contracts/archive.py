@@ -15,6 +15,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     """One original. `name` says whose, `content` puts it back, `place` where (a database, a node, a queue).
 
     `expires_at_ms` is when it would have ended by itself, in ms since 1970, None for never. `kind` is a word of the action.
+    `part` is which transaction of its page it is in: all records of one were changed, or none.
     """
 
     name: bytes
@@ -22,6 +23,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     place: str = ""
     expires_at_ms: int | None = None
     kind: str = ""
+    part: int = 0
 
 
 class Archive(ABC):

@@ -9,7 +9,9 @@ from django.utils import timezone
 
 
 class Phase(models.TextChoices):
-    """INTENT before a run, OUTCOME after it; DENIED tries; READ of unmasked data; ASKED and ANSWERED approvals; CONSOLE changes."""
+    """INTENT before a run, OUTCOME after it; DENIED tries; READ of unmasked data; ASKED and ANSWERED approvals; CONSOLE changes;
+    SIGN_IN for sessions that begin, are proved afresh, end, or did not begin.
+    """
 
     INTENT = "intent"
     OUTCOME = "outcome"
@@ -18,6 +20,7 @@ class Phase(models.TextChoices):
     ASKED = "asked"
     ANSWERED = "answered"
     CONSOLE = "console"
+    SIGN_IN = "sign-in"
 
 
 class Appended(models.QuerySet["AuditEntry"]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -10,13 +12,18 @@ from django.utils import timezone
 class MessageState(models.TextChoices):
     WAITING = "waiting"
     HANDED = "handed"  # to the notifier's queue
+    DELIVERING = "delivering"  # a notifier is at it
     DELIVERED = "delivered"
     GIVEN_UP = "given up"
 
 
 class Message(models.Model):
-    """One event for one place: an e-mail address or a webhook. `payload` is JSON without secrets and without names of keys."""
+    """One event for one place: an e-mail address, or what may be seen of a webhook. `payload` is JSON without secrets and without
+    names of keys. `operator` is whom an e-mail is for; `uid` is the same at every try.
+    """
 
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
     event = models.CharField(max_length=32)
     channel = models.CharField(max_length=16)  # email, webhook
     place = models.CharField(max_length=300)
@@ -43,6 +50,7 @@ class Notice(models.Model):
     signal = models.CharField(max_length=8)
     words = models.CharField(max_length=200)
     url = models.CharField(max_length=200)
+    server_key = models.CharField(max_length=64, blank=True)
     at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(null=True)
 

@@ -22,7 +22,7 @@ from apps.operations.forms import AnswerForm
 from apps.operations.models import Approval, Run
 from apps.operations.models.approvals import ApprovalState
 from apps.operations.planning import content_of
-from apps.operations.seeing import sees_all, servers_by_key
+from apps.operations.seeing import looked_at, sees_all, servers_by_key
 from apps.operations.stored import params_shown
 from apps.servers.access import find_server
 from apps.servers.fragments import part
@@ -64,7 +64,9 @@ def _may_answer(request: HttpRequest, row: Approval) -> bool:
 @console_page("console.use")
 def approval(request: HttpRequest, pk: int) -> HttpResponse:
     """The very plan, what moved since it was counted, who asks and why. Cost: the checks of the action, and eight queries."""
-    return _page(request, _find(request, pk), AnswerForm())
+    found = _find(request, pk)
+    looked_at(request)
+    return _page(request, found, AnswerForm())
 
 
 def _find(request: HttpRequest, pk: int) -> Approval:

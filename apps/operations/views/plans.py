@@ -23,6 +23,7 @@ from apps.operations.guard import Given
 from apps.operations.models import Plan
 from apps.operations.models.plans import PlanState
 from apps.operations.planning import content_of, make_plan, note_denied
+from apps.operations.seeing import looked_at
 from apps.operations.stored import params_shown
 from apps.operations.tokens import is_good, token_for
 from apps.servers.access import find_server
@@ -44,6 +45,8 @@ def start(request: HttpRequest, key: str, action: str) -> HttpResponse:
     except (Denied, TooManyTries, Refused) as refused:
         if request.method == "POST" or isinstance(refused, Denied):
             note_denied(actor, chosen, server, why=str(refused), at="plan")
+        if isinstance(refused, Denied):
+            refused.noted = True
         if isinstance(refused, Refused):
             return _form_page(request, server, chosen, ActionForm(chosen, initial=_known(request, chosen)), refused)
         raise
@@ -104,6 +107,7 @@ def plan(request: HttpRequest, uid: UUID) -> HttpResponse:
     found = _own_plan(request, uid)
     if run := getattr(found, "run", None):
         return redirect("operations:run", run.pk)
+    looked_at(request)
     return _plan_page(request, found, given=Given(reason=found.reason))
 
 
@@ -181,6 +185,8 @@ def run(request: HttpRequest, uid: UUID) -> HttpResponse:
         return _denied_page(request, actor, found, given, refused)
     except (Denied, TooManyTries) as denied:
         _note(actor, found, str(denied))
+        if isinstance(denied, Denied):
+            denied.noted = True
         raise
     return redirect("operations:run", submission.run.pk)
 

@@ -26,7 +26,7 @@ from apps.operations.drawing import Chart, chart
 from apps.operations.models import AuditEntry, Run
 from apps.operations.models.runs import OPEN, RunState
 from apps.operations.planning import content_of
-from apps.operations.seeing import find_run, may_do, may_see_inside, visible_runs
+from apps.operations.seeing import find_run, looked_at, may_do, may_see_inside, visible_runs
 from apps.operations.stored import from_json, params_shown
 from apps.operations.undoing import SUFFIX
 from apps.servers.fragments import part
@@ -92,9 +92,10 @@ class Station:
 @require_safe
 @console_page("console.use")
 def run(request: HttpRequest, pk: int) -> HttpResponse:
-    """One run, the same page for everyone who may see it; it refreshes until the run has ended. Cost: seven queries."""
+    """One run, the same page for everyone who may see it; it refreshes until the run has ended. Cost: eight queries."""
     found = find_run(request, pk)
     request.server = found.server  # type: ignore[attr-defined]
+    looked_at(request)
     return render(request, part(request, "operations/run.html", "run"), _context(request, found))
 
 

@@ -383,13 +383,18 @@ def test_a_long_count_goes_on_in_the_background(redis_clean: RedisServer, alice:
 def test_what_a_dead_try_kept_and_never_settled_is_asked_of_the_server(
     redis_clean: RedisServer, alice: Operator, door: OpenDoor
 ) -> None:
-    change = Deleting(keeps=True, large="leave")
-    redis_clean.command("SET", "there", "1")
-    at = door(alice)
-    records = [Record(name=b"there", content=b""), Record(name=b"gone", content=b"")]
-    target: Target = at.server.target()
+    """A key that is there but not as it was kept either was written to, or was removed and came back. Its part knows."""
+    for name in ("idle", "busy", "back", "alone"):
+        redis_clean.command("SET", name, "kept")
+    kept = redis_clean.command("DUMP", "idle")
+    for name in ("busy", "back", "alone"):
+        redis_clean.command("SET", name, "written since")
+    parts = {b"idle": 0, b"busy": 0, b"gone": 1, b"back": 1, b"alone": 2}
+    records = [Record(name=name, content=kept, part=part) for name, part in parts.items()]
+    target: Target = door(alice).server.target()
     with redis_node(target) as node:
-        assert change.is_changed(node, records) == [1]
+        changed = Deleting(keeps=True, large="leave").is_changed(node, records)
+    assert [records[index].name for index in changed] == [b"gone", b"back", b"alone"]
 
 
 def test_on_every_version_at_hand(each_redis: RedisServer, alice: Operator, door: OpenDoor) -> None:
