@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apps.activity.identity import SessionRef, microseconds
+from apps.activity.identity import SessionRef, moment_text
 from apps.activity.reads.chosen import Chosen, Waiting
 from apps.engine import sqltext
 from apps.engine.contracts.plan import Cell, Check, Fact, Figure, Outcome, Sentence, Table, exactly, say
@@ -79,7 +79,7 @@ def written(found: Chosen) -> str:
     """The transaction with changes in it, by its beginning; "none" where nothing would be lost."""
     if not found.is_written or found.transaction_at is None:
         return "none"
-    return str(microseconds(found.transaction_at))
+    return moment_text(found.transaction_at)
 
 
 def ended_check(ref: SessionRef, why: str) -> Check:

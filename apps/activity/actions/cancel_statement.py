@@ -22,7 +22,7 @@ _CONCURRENTLY = re.compile(r"\b(?:CREATE\s+(?:UNIQUE\s+)?INDEX|REINDEX)\b.*\bCON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
-    session: str = param("Statement of", fixed=True, most_bytes=64)
+    session: str = param("Session", fixed=True, most_bytes=128)
     node: str = param("Node", fixed=True, default="")
 
 
@@ -51,7 +51,7 @@ class CancelStatement(Action[Params]):
         ref = SessionRef.of(params.session)
         with postgres_node(target.named(params.node)) as node:
             found = chosen(node, ref)
-            check_may_be_told(found, kinds=(CLIENT, AUTOVACUUM))
+            check_may_be_told(found, target, kinds=(CLIENT, AUTOVACUUM))
             waiting = behind(node, ref.pid)
         blocked = _why_not(found, ref)
         return Plan(
