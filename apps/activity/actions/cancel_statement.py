@@ -68,7 +68,9 @@ class CancelStatement(Action[Params]):
             ),
             facts=_facts(found),
             sample=session_plans.waiting_table(waiting),
-            commands=(_command(ref),),
+            commands=session_plans.commands(
+                "pg_cancel_backend", ref, f"query_start = '{ref.statement_at}'", "state = 'active'"
+            ),
             warnings=_warnings(found),
             most_count=1,
             observed=session_plans.observed(found, ref, waiting),
@@ -147,10 +149,6 @@ def _warnings(found: Chosen) -> tuple[Sentence, ...]:
     if calls_itself_own(found):
         told.append("It calls itself by this console's name, and signs in as another account.")
     return tuple(say(each) for each in told)
-
-
-def _command(ref: SessionRef) -> str:
-    return session_plans.command("pg_cancel_backend", ref, f"query_start = '{ref.statement_at}' AND state = 'active'")
 
 
 def _outcome(ref: SessionRef, heard: signalling.Heard) -> Outcome:

@@ -61,7 +61,7 @@ class TerminateSession(Action[Params]):
             ),
             facts=_facts(found),
             sample=session_plans.waiting_table(waiting),
-            commands=(session_plans.command("pg_terminate_backend", ref, "backend_type = 'client backend'"),),
+            commands=session_plans.commands("pg_terminate_backend", ref, "backend_type = 'client backend'"),
             warnings=_warnings(found),
             most_count=1,
             observed=session_plans.observed(found, ref, waiting),
