@@ -35,7 +35,7 @@ class RowButton:
     def of(self, value: str | bytes, about: int) -> SafeString:
         """The button of one row: `value` goes into the plan, `about` says to whoever only hears it which row it is of.
 
-        Cost: some 3 µs. Shape: grey with its reason where something stands in the way.
+        Cost: 2 to 7 µs. Shape: grey with its reason where something stands in the way.
         """
         if not self.after:
             return NOTHING
