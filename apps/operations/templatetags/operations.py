@@ -17,6 +17,7 @@ from apps.engine.contracts.action import AnyAction
 from apps.engine.contracts.params import fields
 from apps.engine.contracts.plan import Amount, Cell, Sentence
 from apps.engine.errors import Gone
+from apps.operations.audited import title_of
 from apps.operations.catalogue import action_for
 from apps.operations.guard import obstacle
 from apps.servers.models import Server
@@ -180,11 +181,8 @@ def mean_s(sent: dict[str, Any]) -> float:
 
 @register.filter
 def action_title(key: str) -> str:
-    """An action by its title; by its key where this version knows it no more."""
-    try:
-        return action_for(key).title
-    except Gone:
-        return key
+    """What was done, in words."""
+    return title_of(key)
 
 
 @register.filter
