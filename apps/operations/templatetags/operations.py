@@ -20,10 +20,12 @@ from apps.engine.errors import Gone
 from apps.operations.audited import title_of
 from apps.operations.catalogue import action_for
 from apps.operations.guard import obstacle
+from apps.operations.models import Freeze
 from apps.servers.models import Server
 from apps.shell.templatetags.shell import icon, name, unknown
 
 register = template.Library()
+MOST_FROZEN = 3
 
 
 @register.simple_tag(takes_context=True)
@@ -177,6 +179,23 @@ def commands(lines: tuple[str, ...]) -> str:
 def mean_s(sent: dict[str, Any]) -> float:
     """The mean time of commands of one shape."""
     return float(sent["total_s"]) / max(int(sent["count"]), 1)
+
+
+@register.inclusion_tag("operations/parts/frozen.html", takes_context=True)
+def frozen(context: template.Context) -> dict[str, Any]:
+    """The freezes that concern what a page shows: its server, or the servers in scope. Cost: one small query."""
+    operator = context.get("frame_operator")
+    if not operator:
+        return {}
+    here = context.get("frame_server")
+    shown = [here] if here else context.get("frame_servers") or ()
+    keys, environments = {server.key for server in shown}, {server.environment for server in shown}
+    freezes = [
+        freeze
+        for freeze in Freeze.objects.in_force()
+        if freeze.scope == "all" or freeze.key in (keys if freeze.scope == "server" else environments)
+    ]
+    return {"freezes": freezes[:MOST_FROZEN], "more_count": max(0, len(freezes) - MOST_FROZEN)}
 
 
 @register.filter
