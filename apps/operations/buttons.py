@@ -32,15 +32,15 @@ class RowButton:
     def __bool__(self) -> bool:
         return bool(self.after)
 
-    def of(self, value: str | bytes, about: object) -> SafeString:
+    def of(self, value: str | bytes, about: int) -> SafeString:
         """The button of one row: `value` goes into the plan, `about` says to whoever only hears it which row it is of.
 
-        Cost: about a microsecond. Shape: grey with its reason where something stands in the way.
+        Cost: 2 to 7 µs. Shape: grey with its reason where something stands in the way.
         """
         if not self.after:
             return NOTHING
-        shown = text.ref(value) if isinstance(value, bytes) else value
-        return SafeString(f"{self.before % (conditional_escape(shown), conditional_escape(str(about)))}{self.after}")
+        shown = text.ref(value) if isinstance(value, bytes) else conditional_escape(value)
+        return SafeString(f"{self.before % (shown, about)}{self.after}")
 
 
 def row_button(request: HttpRequest, key: str, server: Server, *, varies: str, **fixed: str) -> RowButton:
