@@ -44,7 +44,7 @@ def action_button(
     size = " btn-sm" if small else ""
     look = f"btn{size} btn-danger" if action.is_grave else f"btn{size}"
     label = format_html("{}{}", icon(action.icon), words or action.verb)
-    if why := _obstacle(request, action, server):
+    if why := obstacle_once(request, action, server):
         return format_html('<span class="btn-off" title="{}"><button class="{}" type="button" disabled>{}</button></span>',
                            why, look, label)  # fmt: skip
     if any(not field.how.fixed for field in fields(action.params).values()):
@@ -88,7 +88,7 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
-def _obstacle(request: Any, action: AnyAction, server: Server) -> str:
+def obstacle_once(request: Any, action: AnyAction, server: Server) -> str:
     """What stands in the way, asked once a page for each action and server."""
     kept: dict[tuple[str, int], str] = request.__dict__.setdefault("_obstacles", {})
     key = (action.key, server.pk)

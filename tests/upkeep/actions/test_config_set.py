@@ -37,10 +37,12 @@ def value_of(server: RedisServer, name: str) -> str:
     return settings(server)[name.encode()].decode()
 
 
-SCENARIO = Scenario(
-    prepare=lambda server: [put(server, LEN, "128"), {"name": LEN, "value": "256"}][1],
-    changed=lambda server: value_of(server, LEN) == "256",
-)
+def _prepare(server: RedisServer) -> dict[str, str]:
+    put(server, LEN, "128")
+    return {"name": LEN, "value": "256"}
+
+
+SCENARIO = Scenario(prepare=_prepare, changed=lambda server: value_of(server, LEN) == "256")
 
 
 @pytest.fixture
