@@ -250,7 +250,7 @@ def test_a_table_that_was_made_anew_is_not_the_one_that_was_planned(
 @pytest.mark.parametrize("name", [b"", b"x" * 64, b"\xff", b"a\0b", b"not_there"])
 def test_a_name_that_no_table_has_is_refused(name: bytes, postgres_database: PostgresDatabase, alice: Operator) -> None:
     chosen = {**params(postgres_database, "t"), "name": name}
-    with pytest.raises((Gone, Refused), match="not there|such a name|no UTF-8"):
+    with pytest.raises((Gone, Refused), match=r"not there|such a name|no UTF-8"):
         at(postgres_database, alice).plans(KEY, **chosen)
 
 
