@@ -15,7 +15,7 @@ from apps.accounts.access import decide, operator_of
 from apps.engine import text
 from apps.engine.contracts.action import AnyAction
 from apps.operations.catalogue import action_for
-from apps.operations.guard import obstacle
+from apps.operations.guard import lack_of, obstacle_at
 from apps.servers.models import Server
 
 NOTHING = SafeString("")
@@ -46,7 +46,7 @@ class RowButton:
 def row_button(request: HttpRequest, key: str, server: Server, *, varies: str, **fixed: str) -> RowButton:
     """An action whose parameters come with the button: `fixed` the same in each row, and the one that `varies`.
 
-    Cost: what one `{% action_button %}` costs, whatever the table has of rows. Errors: Gone for an unknown action.
+    Cost: what one `{% action_button %}` costs, however many rows the table has. Errors: Gone for an unknown action.
     """
     action = action_for(key, kind=server.kind)
     if not decide(operator_of(request), action.permission, server.place).allowed:
@@ -74,9 +74,8 @@ def _form(request: HttpRequest, action: AnyAction, server: Server, name: str, fi
 
 
 def obstacle_here(request: Any, action: AnyAction, server: Server) -> str:
-    """What stands in the way, asked once a page for each action and server."""
-    kept: dict[tuple[str, int], str] = request.__dict__.setdefault("_obstacles", {})
-    key = (action.key, server.pk)
-    if key not in kept:
-        kept[key] = obstacle(action, server)
-    return kept[key]
+    """What stands in the way. Cost: two queries a server, once a page, however many actions it has buttons for."""
+    kept: dict[int, str] = request.__dict__.setdefault("_obstacles", {})
+    if server.pk not in kept:
+        kept[server.pk] = obstacle_at(server)
+    return kept[server.pk] or lack_of(action, server)
