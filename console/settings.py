@@ -26,9 +26,10 @@ SECRET_KEY = (
 )
 # Newest first: the first key encrypts, every key decrypts. `kid:base64` words.
 SECRETBOX_KEYS = "" if MAKING_KEYS else env.key(KEYS, "secretbox", "SECRETBOX_KEYS")
-# Base64 words, newest first: what the audit is chained with, and what archives of originals and backups are sealed with.
+# Base64 words, newest first: what the audit is chained with, what archives of originals are sealed with, and what backups are.
 AUDIT_KEYS = "" if MAKING_KEYS else env.key(KEYS, "audit", "AUDIT_KEYS")
 ARCHIVE_KEYS = "" if MAKING_KEYS else env.key(KEYS, "archive", "ARCHIVE_KEYS")
+BACKUP_KEYS = "" if MAKING_KEYS else env.key(KEYS, "backup", "BACKUP_KEYS")
 
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{env.number('PORT', 8000)}")
 HTTPS = PUBLIC_URL.startswith("https://")
@@ -235,6 +236,8 @@ SAMPLE_EVERY_S = env.number("SAMPLE_EVERY_S", 10)
 ARCHIVE_FOLDER = Path(env.text("ARCHIVE_FOLDER") or DATA / "archives")
 ARCHIVE_HOURS = env.number("ARCHIVE_HOURS", 24)
 ARCHIVE_CAP_BYTES = env.number("ARCHIVE_CAP_MB", 2000) * 1_000_000
+# Backups: never deleted by themselves.
+BACKUP_FOLDER = Path(env.text("BACKUP_FOLDER") or DATA / "backups")
 # Where the end of the audit's chain is written down besides: name a place that whoever has the database cannot write to.
 AUDIT_ANCHOR_FILES = [Path(path) for path in env.words("AUDIT_ANCHOR_FILES")] or [DATA / "audit" / "anchors.jsonl"]
 
@@ -278,6 +281,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "sampling", "expires": 10},
     },
     "clean up": {"task": "apps.operations.tasks.clean_up", "schedule": 600, "options": {"queue": "sampling"}},
+    "clean unfinished backups": {
+        "task": "apps.backups.tasks.clean",
+        "schedule": 600,
+        "options": {"queue": "dumps", "expires": 600},
+    },
     "check the audit": {
         "task": "apps.operations.tasks.check_audit",
         "schedule": 24 * 3600,

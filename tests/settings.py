@@ -15,6 +15,7 @@ os.environ["SECRET_KEY"] = "tests only " * 6
 os.environ["SECRETBOX_KEYS"] = "k1:" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 os.environ["AUDIT_KEYS"] = base64.b64encode(b"audit audit audit audit audit 32").decode()
 os.environ["ARCHIVE_KEYS"] = base64.b64encode(b"archive archive archive archi 32").decode()
+os.environ["BACKUP_KEYS"] = base64.b64encode(b"backups backups backups backu 32").decode()
 os.environ["ALLOW_LOOPBACK_TARGETS"] = os.environ["ALLOW_SOCKET_TARGETS"] = "1"
 os.environ["BROKER_URL"] = f"redis+socket://{os.environ['SIGNALBOX_DATA']}/nobody-listens.sock"
 os.environ["DEMO"] = "0"

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.activity.identity import ClientRef
 from apps.activity.reads.clients import Client, ClientGroup
+from apps.operations.buttons import RowButton
 from apps.shell.templatetags.shell import bytes_iec, count, dash, duration, name, sig
 from apps.shell.templatetags.table_rows import NOTHING, class_of
 
 HOSTS_SHOWN = 2
+EMPTY_CELL = SafeString("<td></td>")
 OWN = SafeString('<span class="tag" title="A connection of this console.">this console</span>')
 
 
@@ -47,6 +50,7 @@ class ShownClient:
     idle: SafeString
     output: SafeString
     library: SafeString
+    levers: SafeString
 
 
 def shown_groups(groups: Iterable[ClientGroup]) -> list[ShownGroup]:
@@ -72,11 +76,22 @@ def _hosts(hosts: tuple[bytes, ...]) -> SafeString:
     return format_html("{} and {} more", named, more_count) if more_count > 0 else named
 
 
-def shown_clients(clients: Iterable[Client]) -> list[ShownClient]:
-    return [_client(client) for client in clients]
+def shown_clients(clients: Iterable[Client], *, end: RowButton, own: frozenset[bytes]) -> list[ShownClient]:
+    """`own` are the console's users: its connections cannot be ended, and somebody else's by the same name can."""
+    return [_client(client, _levers(client, end, own)) for client in clients]
 
 
-def _client(client: Client) -> ShownClient:
+def _levers(client: Client, end: RowButton, own: frozenset[bytes]) -> SafeString:
+    """The cell of one client; no cell where the operator can end none."""
+    if not end:
+        return NOTHING
+    if client.is_replica or client.is_primary or (client.is_own and client.user in own):
+        return EMPTY_CELL
+    ref = ClientRef(id=client.id, address=client.address).text
+    return SafeString(f'<td class="acts">{end.of(ref, client.id)}</td>')
+
+
+def _client(client: Client, levers: SafeString) -> ShownClient:
     return ShownClient(
         edge=class_of("edge-warn" if client.is_monitor else ""),
         id=client.id,
@@ -93,6 +108,7 @@ def _client(client: Client) -> ShownClient:
         library=name(client.library, 40)
         if client.library
         else dash(None, "It did not tell, or the server is older than 7.2."),
+        levers=levers,
     )
 
 

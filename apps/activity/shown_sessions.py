@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.activity.identity import SessionRef
 from apps.activity.reads.sessions import Session, Source
+from apps.activity.refusing import AUTOVACUUM, CLIENT, is_own
+from apps.operations.buttons import RowButton
 from apps.shell.templatetags.shell import count, dash, duration, name, sig
 from apps.shell.templatetags.sqltext import sql
-from apps.shell.templatetags.table_rows import class_of
+from apps.shell.templatetags.table_rows import NOTHING, class_of
 
 LONG_S = 300
+EMPTY_CELL = SafeString("<td></td>")
 HIDDEN = SafeString('<span class="why-unknown" title="The account lacks pg_monitor.">hidden</span>')
 
 
@@ -30,6 +34,31 @@ class ShownSession:
     transaction: SafeString
     statement: SafeString
     wait: SafeString
+    levers: SafeString
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levers:
+    """What can be done to each session of a page. `own` are the console's accounts: its sessions have none."""
+
+    cancel: RowButton
+    end: RowButton
+    own: frozenset[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.cancel or self.end)
+
+    def of(self, session: Session | None) -> SafeString:
+        """The cell of one session; no cell where the operator can do none of it to any."""
+        if not self:
+            return NOTHING
+        if session is None or session.begun_at is None or is_own(session, self.own):
+            return EMPTY_CELL
+        ref = SessionRef(pid=session.pid, begun_at=session.begun_at, statement_at=session.statement_at)
+        runs = session.state == "active" and session.backend_type in (CLIENT, AUTOVACUUM)
+        cancel = self.cancel.of(ref.text, session.pid) if runs else NOTHING
+        end = self.end.of(ref.session.text, session.pid) if session.backend_type == CLIENT else NOTHING
+        return SafeString(f'<td class="acts">{cancel}{end}</td>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +76,11 @@ class ShownSource:
     idle: SafeString
 
 
-def shown_sessions(sessions: Iterable[Session], *, shows: bool) -> list[ShownSession]:
-    return [_session(session, shows=shows) for session in sessions]
+def shown_sessions(sessions: Iterable[Session], *, shows: bool, levers: Levers) -> list[ShownSession]:
+    return [_session(session, shows=shows, levers=levers) for session in sessions]
 
 
-def _session(session: Session, *, shows: bool) -> ShownSession:
+def _session(session: Session, *, shows: bool, levers: Levers) -> ShownSession:
     transaction_s = session.transaction_s
     return ShownSession(
         pid=session.pid,
@@ -63,6 +92,7 @@ def _session(session: Session, *, shows: bool) -> ShownSession:
         transaction=dash(None, "It is in no transaction.") if transaction_s is None else duration(transaction_s),
         statement=sql(session.text, shows),
         wait=dash(session.wait, "It waits for nothing."),
+        levers=levers.of(session),
     )
 
 

@@ -1,7 +1,7 @@
 """The console's own keys: made once from the system's randomness, one 0600 file each, never printed.
 
 Losing `secretbox` loses the stored passwords of servers; losing `audit` loses the proof that the audit is whole; losing
-`archive` loses the originals that undo would put back, and the backups.
+`archive` loses the originals that undo would put back; losing `backup` loses the backups: keep a copy of it elsewhere.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "secretbox": lambda: new_key("k1"),
     "audit": _random_key,
     "archive": _random_key,
+    "backup": _random_key,
     "broker_password": _password,
 }
 

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field, replace
 
 from apps.engine.connections.addresses import AddressPolicy
+from apps.engine.errors import Gone
 
 
 class Kind(enum.StrEnum):
@@ -50,7 +51,10 @@ class TLS:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """All that the engine needs to reach one server. Never stored, never logged with its secrets, never put in a task."""
+    """All that the engine needs to reach one server. Never stored, never logged with its secrets, never put in a task.
+
+    `accounts` are those of all profiles: what tells the console's own sessions from others' that take its name.
+    """
 
     id: str
     name: str
@@ -60,6 +64,7 @@ class Target:
     username: str = ""
     password: str = field(default="", repr=False)
     profile: Profile = Profile.MONITOR
+    accounts: tuple[str, ...] = ()
     tls: TLS | None = None
     connect_timeout_s: float = 3.0
     read_timeout_s: float = 5.0
@@ -72,3 +77,10 @@ class Target:
     def at(self, address: Address) -> Target:
         """The same server seen through one of its other nodes."""
         return replace(self, addresses=(address,))
+
+    def named(self, node: str) -> Target:
+        """The same server seen through the node of this name, "" for the first. Errors: Gone for one that is not registered."""
+        address = next((each for each in self.addresses if not node or str(each) == node), None)
+        if address is None:
+            raise Gone(f"{node} is not among the registered nodes.", way_out="Go back to the page and choose again.")
+        return self.at(address)

@@ -68,11 +68,17 @@ class RunProgress(contract.Progress):
 
     @contextmanager
     def postgres(
-        self, *, database: str = "", timeout_s: float | None = None, lock_timeout_s: float | None = 1.0
+        self,
+        *,
+        database: str = "",
+        timeout_s: float | None = None,
+        lock_timeout_s: float | None = 1.0,
+        address: Address | None = None,
     ) -> Iterator[PostgresNode]:
         name = f"signalbox run {self.run_number}"
+        target = self._target.at(address) if address else self._target
         with writing_session(
-            self._target, name=name, database=database, timeout_s=timeout_s, lock_timeout_s=lock_timeout_s
+            target, name=name, database=database, timeout_s=timeout_s, lock_timeout_s=lock_timeout_s
         ) as node:
             node.recorder = self.statements
             yield node
@@ -187,8 +193,9 @@ class RunProgress(contract.Progress):
 
 
 def _statement(text: str) -> str:
-    """A statement on one line. Values travel as parameters and are not in it."""
-    return " ".join(text.split())[:300]
+    """A statement on one line, without the header of its file. Values travel as parameters and are not in it."""
+    lines = (line for line in text.splitlines() if not line.startswith("--"))
+    return " ".join(" ".join(lines).split())[:300]
 
 
 def _commands(recorder: Recorder) -> list[dict[str, Any]]:

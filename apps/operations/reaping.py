@@ -61,10 +61,19 @@ def _can_resume(run: Run) -> bool:
 
 
 def _unknown(run: Run) -> Outcome:
-    return Outcome(
-        ending=Ending.UNKNOWN,
-        said=say("Its worker ended before it could say what was done. Look at the server, then plan it again."),
-    )
+    words = [
+        "Its worker ended before it could say what was done.",
+        _lost(run),
+        "Look at the server, then plan it again.",
+    ]
+    return Outcome(ending=Ending.UNKNOWN, said=say(" ".join(filter(None, words))))
+
+
+def _lost(run: Run) -> str:
+    try:
+        return action_for(run.action).lost
+    except EngineError:
+        return ""
 
 
 def forget_old() -> None:

@@ -26,7 +26,11 @@ def actions_are_whole(app_configs: Any, **_: Any) -> list[CheckMessage]:
 def keys_are_keys(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if settings.MAKING_KEYS:
         return []
-    named = {"AUDIT_KEYS": settings.AUDIT_KEYS, "ARCHIVE_KEYS": settings.ARCHIVE_KEYS}
+    named = {
+        "AUDIT_KEYS": settings.AUDIT_KEYS,
+        "ARCHIVE_KEYS": settings.ARCHIVE_KEYS,
+        "BACKUP_KEYS": settings.BACKUP_KEYS,
+    }
     return [
         Error(f"{name} needs base64 words of 32 bytes.", hint="Run manage.py make_keys.", id="operations.E002")
         for name, text in named.items()

@@ -214,9 +214,29 @@ REDIS: tuple[Feature, ...] = (
         ),
     ),
     Feature(
+        key="upkeep.save", kind=_R, title="Write snapshots", pages="upkeep", profile=Profile.OPERATE, looks=False,
+        without="Snapshots are the server's own.",
+        commands=_words("BGSAVE; INFO persistence; TIME"),
+    ),
+    Feature(
+        key="upkeep.purge", kind=_R, title="Give unused memory back", pages="upkeep", profile=Profile.OPERATE, looks=False,
+        without="Memory is looked at, not given back.",
+        commands=_words("MEMORY PURGE; INFO memory"),
+    ),
+    Feature(
+        key="upkeep.config_set", kind=_R, title="Change settings", pages="upkeep", profile=Profile.OPERATE, looks=False,
+        without="Settings are looked at, not changed.",
+        commands=_words("CONFIG SET maxmemory 0; CONFIG GET maxmemory; INFO memory"),
+    ),
+    Feature(
         key="activity.kill", kind=_R, title="End clients", pages="clients", profile=Profile.OPERATE, looks=False,
         without="Clients are looked at, not ended.",
-        commands=_words("CLIENT KILL ID 0"),
+        commands=_words("CLIENT KILL ID 0; CLIENT LIST; CLIENT ID; ACL WHOAMI; INFO server; TIME"),
+    ),
+    Feature(
+        key="slow.reset", kind=_R, title="Empty the slow log", pages="slow log", profile=Profile.OPERATE, looks=False,
+        without="The slow log is looked at, not emptied.",
+        commands=_words("SLOWLOG RESET; SLOWLOG GET 1; SLOWLOG LEN; CONFIG GET slowlog-*; INFO server"),
     ),
     Feature(
         key="acl.change", kind=_R, title="Change users", pages="ACL", profile=Profile.ADMIN, looks=False,
@@ -231,7 +251,7 @@ REDIS: tuple[Feature, ...] = (
         key="backups.rdb", kind=_R, title="Fetch snapshots over the replication stream", pages="backups",
         profile=Profile.BACKUP, looks=False,
         without="Backups are the server's own.",
-        commands=_words("PSYNC ? -1; REPLCONF capa eof; PING"),
+        commands=_words("PSYNC ? -1; REPLCONF capa eof; PING; INFO; COMMAND INFO psync"),
     ),
 )  # fmt: skip
 
@@ -313,7 +333,7 @@ POSTGRES: tuple[Feature, ...] = (
     ),
     Feature(
         key="activity.cancel", kind=_P, title="Cancel statements and end sessions", pages="activity",
-        profile=Profile.OPERATE, looks=False, rights=("pg_signal_backend",),
+        profile=Profile.OPERATE, looks=False, rights=("pg_signal_backend", "pg_read_all_stats"),
         without="Sessions are looked at, not ended.",
     ),
     Feature(

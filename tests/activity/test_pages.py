@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 import redis
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import Operator
+from apps.activity.reads.clients import parsed
 from tests.activity.locks import Sessions, sessions
 from tests.real_servers import PostgresDatabase, RedisServer
 from tests.targets import register_postgres, register_redis
@@ -131,3 +137,126 @@ def test_a_half_permitted_account_loses_panels_and_not_the_page(
 def test_a_stranger_finds_nothing(redis_clean: RedisServer, charlie: Operator, as_operator: SignIn) -> None:
     register_redis(redis_clean)
     assert as_operator(charlie).get("/servers/cache/activity/").status_code == 404
+
+
+# -- buttons -----------------------------------------------------------------------------------------------------------
+
+
+def buttons(page: str, form: str) -> list[dict[str, str]]:
+    """The buttons of the rows that send a form, as name, value and label."""
+    found = re.findall(r"<button ([^>]*)>", page)
+    attributes = [dict(re.findall(r'([a-z-]+)="([^"]*)"', each)) for each in found]
+    return [each for each in attributes if each.get("form") == form]
+
+
+def sent_by(page: str, form: str) -> tuple[str, dict[str, str]]:
+    """Where a form goes, and what it sends besides the button."""
+    match = re.search(rf'<form id="{form}" method="post" action="([^"]*)" hidden>(.*?)</form>', page)
+    assert match
+    fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', match[2]))
+    return match[1], {name: html.unescape(value) for name, value in fields.items()}
+
+
+def press(client: Client, page: str, form: str, label: str) -> str:
+    """Press one button of one row; the page of its plan."""
+    button = next(each for each in buttons(page, form) if each["aria-label"] == label)
+    path, fields = sent_by(page, form)
+    answer = client.post(path, {**fields, button["name"]: button["value"]}, follow=True)
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def test_every_session_has_what_can_be_done_to_it(
+    postgres_database: PostgresDatabase, people: Sessions, alice: Operator, as_operator: SignIn
+) -> None:
+    register_postgres(postgres_database)
+    holder = people.begin("<script>x</script>", UPDATE.format(1)).info.backend_pid
+    waiter = people.wait(people.begin("checkout"), UPDATE.format(1))
+    client = as_operator(alice)
+    page = client.get("/servers/shop/activity/").content.decode()
+    cancels = {each["aria-label"] for each in buttons(page, "do-activity-cancel_statement")}
+    ends = {each["aria-label"] for each in buttons(page, "do-activity-terminate_session")}
+    assert cancels == {f"Cancel {waiter}"}, "an idle transaction runs nothing that could be cancelled"
+    assert ends == {f"End {holder}", f"End {waiter}"}
+    plan = press(client, page, "do-activity-cancel_statement", f"Cancel {waiter}")
+    assert f"Cancel the statement of {waiter} on shop" in plan
+    plan = press(client, page, "do-activity-terminate_session", f"End {holder}")
+    assert f"End session {holder} on shop" in plan
+    assert "&lt;script&gt;x&lt;/script&gt;" in plan and "<script>x" not in plan
+    assert "12345" not in plan
+    assert postgres_database.sql("SELECT count(*) FROM pg_stat_activity WHERE pid IN (%s, %s)", holder, waiter) == [
+        (2,)
+    ]
+
+
+def test_who_may_not_has_no_buttons_and_no_column(
+    postgres_database: PostgresDatabase, people: Sessions, bob: Operator, as_operator: SignIn
+) -> None:
+    register_postgres(postgres_database)
+    people.begin("busy", UPDATE.format(1))
+    page = as_operator(bob).get("/servers/shop/activity/").content.decode()
+    assert 'class="acts"' not in page and "do-activity" not in page and "<th></th>" not in page
+
+
+def test_on_a_read_only_server_the_buttons_are_grey_and_say_why(
+    postgres_database: PostgresDatabase, people: Sessions, alice: Operator, as_operator: SignIn
+) -> None:
+    server = register_postgres(postgres_database)
+    type(server).objects.update(read_only=True)
+    people.begin("busy", UPDATE.format(1))
+    page = as_operator(alice).get("/servers/shop/activity/").content.decode()
+    assert 'title="shop is registered as read-only."><button class="btn btn-sm" type="button" disabled' in page
+    assert "do-activity" not in page
+
+
+def test_the_consoles_own_connections_have_no_button_and_its_imitators_have(
+    redis_clean: RedisServer, alice: Operator, as_operator: SignIn
+) -> None:
+    register_redis(redis_clean)
+    redis_clean.command("ACL", "SETUSER", "pretender", "on", ">pw", "~*", "+@all")
+    imitator = redis.Redis(
+        unix_socket_path=str(redis_clean.socket),
+        username="pretender",
+        password="pw",
+        client_name="signalbox",
+        protocol=2,
+    )
+    number = imitator.client_id()
+    client = as_operator(alice)
+    page = client.get("/servers/cache/activity/").content.decode()
+    labels = [each["aria-label"] for each in buttons(page, "do-activity-kill_client")]
+    assert f"End {number}" in labels
+    own = parsed(redis_clean.command("CLIENT", "LIST"))
+    assert not {f"End {each.id}" for each in own if each.is_own and each.user == b"default"} & set(labels)
+    plan = press(client, page, "do-activity-kill_client", f"End {number}")
+    assert f"End client {number} on cache" in plan
+    imitator.close()
+
+
+def test_a_hostile_name_is_only_a_name_in_the_plan_that_ends_it(
+    redis_clean: RedisServer, hostile_client: redis.Redis, alice: Operator, as_operator: SignIn
+) -> None:
+    register_redis(redis_clean)
+    client = as_operator(alice)
+    page = client.get("/servers/cache/activity/").content.decode()
+    plan = press(client, page, "do-activity-kill_client", f"End {hostile_client.client_id()}")
+    assert "&lt;script&gt;x&lt;/script&gt;" in plan and "<script>x" not in plan
+
+
+def test_many_rows_with_buttons_ask_the_consoles_database_no_more_than_few(
+    redis_clean: RedisServer, alice: Operator, as_operator: SignIn
+) -> None:
+    register_redis(redis_clean)
+    client = as_operator(alice)
+    client.get("/servers/cache/activity/")
+    with CaptureQueriesContext(connection) as few:
+        client.get("/servers/cache/activity/")
+    with ExitStack() as stack:
+        for _ in range(50):
+            more = redis.Redis(unix_socket_path=str(redis_clean.socket), protocol=2)
+            stack.callback(more.close)
+            more.ping()
+        with CaptureQueriesContext(connection) as many:
+            page = client.get("/servers/cache/activity/").content.decode()
+    assert len(buttons(page, "do-activity-kill_client")) > 50
+    assert len(many) == len(few)

@@ -12,7 +12,7 @@ from tests.journeys.conftest import SignIn, follow, heading, press
 from tests.system.conftest import World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-FLEET = ["Overview", "Queues", "Backups"]
+FLEET = ["Overview", "Queues", "Runs", "Backups", "Approvals", "Audit"]
 REDIS = ["Keyspace", "Queues", "Slow log", "Clients", "ACL", "Upkeep", "Backups"]
 
 

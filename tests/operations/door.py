@@ -98,6 +98,7 @@ def register_postgres(
 @pytest.fixture
 def private_folders(settings: Settings, tmp_path: Path) -> None:
     settings.ARCHIVE_FOLDER = tmp_path / "archives"
+    settings.BACKUP_FOLDER = tmp_path / "backups"
     settings.AUDIT_ANCHOR_FILES = [tmp_path / "anchors.jsonl"]
 
 

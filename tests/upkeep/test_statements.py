@@ -8,6 +8,7 @@ import pytest
 
 from apps.engine.connections.postgres import postgres_node
 from apps.engine.files import sql_text, statements
+from apps.upkeep import relations, watching
 from apps.upkeep.reads import indexes, postgres_settings, sequences, tables, wal
 from apps.upkeep.reads.folder import FOLDER
 from tests.real_servers import PostgresDatabase
@@ -23,8 +24,23 @@ RECORDS = {
     "vacuums": wal.Vacuum,
     "archiver": wal.Archiver,
     "slots": wal.Slot,
+    "relation": relations.Relation,
+    "holders": relations.Holder,
+    "lockers": relations.Locker,
+    "leftovers": relations.Leftover,
+    "at_work": watching.AtWork,
+    "own_session": watching.OwnSession,
 }
-PARAMETERS = {"most": 10, "names": ["work_mem"]}
+PARAMETERS = {
+    "most": 10,
+    "names": ["work_mem"],
+    "schema": "pg_catalog",
+    "name": "pg_class",
+    "oid": 1259,
+    "pid": 0,
+    "began_at": "2026-01-01T00:00:00Z",
+    "application": "signalbox run 0",
+}
 
 
 @pytest.mark.parametrize("name", sorted(statements(FOLDER)))

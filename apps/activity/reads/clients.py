@@ -23,7 +23,10 @@ _NUMBER = re.compile(rb"-?\d{1,18}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One connection. Names are bytes as the client gave them; user is empty below Redis 6, library below 7.2."""
+    """One connection. Names are bytes as the client gave them; user is empty below Redis 6, library below 7.2.
+
+    `queued_count` commands wait for its EXEC; None where it is in no MULTI.
+    """
 
     id: int
     address: bytes
@@ -40,6 +43,7 @@ class Client:
     memory_bytes: int | None
     subscriptions_count: int
     watched_keys_count: int | None
+    queued_count: int | None
 
     @property
     def is_own(self) -> bool:
@@ -59,6 +63,11 @@ class Client:
         return "S" in self.flags and not self.is_monitor
 
     @property
+    def is_primary(self) -> bool:
+        """Whether it is the link to what this node replicates."""
+        return "M" in self.flags
+
+    @property
     def is_subscriber(self) -> bool:
         return "P" in self.flags
 
@@ -72,7 +81,7 @@ class Client:
         """One word for what it is doing."""
         if self.is_monitor:
             return "monitor"
-        if self.is_replica or "M" in self.flags:
+        if self.is_replica or self.is_primary:
             return "replication"
         return (
             "blocked"
@@ -180,7 +189,7 @@ def clients(target: Target, *, address: Address | None = None) -> Clients:
         listed = bytes(node.command("CLIENT", "LIST"))
         sent = node.sent
     return Clients(
-        clients=tuple(_client(line) for line in listed.splitlines() if line),
+        clients=parsed(listed),
         limit_count=_figure(info, b"maxclients") or _setting(most),
         rejected_count=_figure(stats, b"rejected_connections"),
         timeout_s=_setting(timeout),
@@ -230,6 +239,11 @@ def _group(user: bytes, name: bytes, some: list[Client]) -> ClientGroup:
     )
 
 
+def parsed(listed: bytes) -> tuple[Client, ...]:
+    """The clients of an answer of CLIENT LIST. Pure."""
+    return tuple(_client(line) for line in listed.splitlines() if line)
+
+
 def _client(line: bytes) -> Client:
     pairs = (pair.partition(b"=") for pair in _PAIR.split(line))
     told = {key: value for key, _, value in pairs}
@@ -250,7 +264,14 @@ def _client(line: bytes) -> Client:
         memory_bytes=_number(told, b"tot-mem") if b"tot-mem" in told else None,
         subscriptions_count=_number(told, b"sub") + _number(told, b"psub") + _number(told, b"ssub"),
         watched_keys_count=_number(told, b"watch") if b"watch" in told else None,
+        queued_count=_queued(told),
     )
+
+
+def _queued(told: dict[bytes, bytes]) -> int | None:
+    """-1 stands for no MULTI."""
+    count = _number(told, b"multi") if b"multi" in told else -1
+    return count if count >= 0 else None
 
 
 def _number(told: dict[bytes, bytes], key: bytes) -> int:

@@ -34,6 +34,7 @@ class Session:
     wait_event_type: str | None
     wait_event: str | None
     begun_at: datetime | None
+    statement_at: datetime | None
     age_s: float | None
     transaction_s: float | None
     statement_s: float | None

@@ -7,7 +7,7 @@
 SELECT /* signalbox */
   a.pid, a.usename::text AS account, a.datname::text AS database, a.application_name AS application,
   CASE WHEN a.client_addr IS NOT NULL THEN host(a.client_addr) END AS client,
-  a.backend_type, a.state, a.wait_event_type, a.wait_event, a.backend_start AS begun_at,
+  a.backend_type, a.state, a.wait_event_type, a.wait_event, a.backend_start AS begun_at, a.query_start AS statement_at,
   greatest(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::float8 AS age_s,
   CASE WHEN a.xact_start IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8 END AS transaction_s,
   CASE WHEN a.query_start IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp() - a.query_start), 0)::float8 END AS statement_s,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -26,7 +26,9 @@ from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
-__all__ = ["OLDEST", "Notice", "PostgresNode", "forget_connections", "postgres_node", "sql", "writing_session"]
+__all__ = [
+    "OLDEST", "Notice", "PostgresNode", "connection_parameters", "forget_connections", "postgres_node", "sql", "writing_session",
+]  # fmt: skip
 
 Record = TypeVar("Record")
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -54,17 +56,31 @@ class _Impatient(psycopg.Connection[tuple[Any, ...]]):
     """
 
     patience_s: float = 0.0
+    between: Callable[[], None] | None = None
 
     def wait(self, gen: Any, interval: float = WAIT_INTERVAL_S, timeout: float | None = None) -> Any:
         begun = time.monotonic()
         patience_s = timeout or self.patience_s or None
         try:
-            return super().wait(gen, interval, patience_s)
+            return super().wait(gen if self.between is None else _calling(gen, self.between), interval, patience_s)
         except psycopg.OperationalError as error:
             if patience_s is None or time.monotonic() - begun < patience_s or error.sqlstate:
                 raise
             self.pgconn.finish()
             raise TimeoutError("no answer") from error
+
+
+def _calling(steps: Generator[Any, Any, Any], between: Callable[[], None]) -> Generator[Any, Any, Any]:
+    """The driver's own steps; `between` is called whenever nothing came for an interval."""
+    wanted = next(steps)
+    while True:
+        ready = yield wanted
+        if not ready:
+            between()
+        try:
+            wanted = steps.send(ready)
+        except StopIteration as over:
+            return over.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +142,19 @@ class PostgresNode:
     ) -> list[Record]:
         """All rows of one bounded statement, each as a `record` whose fields are named like the columns."""
         return cast(list[Record], self._run(statement, parameters, class_row(record)))
+
+    def watched(self, statement: sql.SQL | sql.Composed, *, between: Callable[[], None]) -> None:
+        """One statement that takes as long as it takes; `between` is called about ten times a second until it ends.
+
+        What `between` raises ends the session, and the server is not told: it may work on. Errors: as rows, and those.
+        """
+        self._connection.between = between
+        try:
+            self.rows(statement)
+        finally:
+            self._connection.between = None
+            if self._connection.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+                self._connection.pgconn.finish()
 
     def _run(self, statement: str | sql.SQL | sql.Composed, parameters: Parameters | None, factory: Any) -> list[Any]:
         self.sent += 1
@@ -236,7 +265,7 @@ def _usable(node: PostgresNode | None) -> PostgresNode | None:
 def _connected(target: Target, database: str) -> PostgresNode:
     try:
         with ExitStack() as stack:
-            connection = _Impatient.connect(**_parameters(target, database, stack), autocommit=True)
+            connection = _Impatient.connect(**connection_parameters(target, database, stack), autocommit=True)
     except (psycopg.Error, OSError, UnicodeError) as error:
         raise _translated(error, target.address, connecting=True) from error
     connection.prepare_threshold = None
@@ -267,7 +296,8 @@ def _check(node: PostgresNode) -> None:
         )
 
 
-def _parameters(target: Target, database: str, stack: ExitStack) -> dict[str, Any]:
+def connection_parameters(target: Target, database: str, stack: ExitStack) -> dict[str, Any]:
+    """What libpq is told, all of it; certificates are files as long as `stack` lasts. Errors: NameNotResolved, AddressRefused."""
     address = target.address
     parameters: dict[str, Any] = {
         "host": address.host,

@@ -31,7 +31,7 @@ from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
-__all__ = ["Argument", "Command", "RedisNode", "Reply", "forget_connections", "redis_node", "rule_of"]
+__all__ = ["Argument", "Command", "RedisNode", "Reply", "forget_connections", "redis_node", "rule_of", "translated"]
 
 # What RESP2 can carry: bytes, int, None, or a list of these.
 Reply: TypeAlias = Any
@@ -62,7 +62,7 @@ class RedisNode:
         return (wire.version() or "") if isinstance(wire, ssl.SSLSocket) else ""
 
     def command(self, *arguments: Argument) -> Reply:
-        """Send one command and give its reply. Errors: every EngineError of `_translated`."""
+        """Send one command and give its reply. Errors: every EngineError of `translated`."""
         return self.pipeline([arguments], raising=True)[0]
 
     def pipeline(self, commands: Sequence[Command], *, raising: bool = False) -> list[Reply | errors.EngineError]:
@@ -105,6 +105,11 @@ class RedisNode:
             raise first
         return replies
 
+    def record_owed(self) -> None:
+        """List what was sent under "commands sent" where its answer is no reply but a stream."""
+        if self.recorder is not None:
+            self.recorder.note(self._owed, time.perf_counter() - self._sent_at)
+
     @property
     def is_owed(self) -> bool:
         """Whether replies are still to come: the next who asked over this connection would take them for theirs."""
@@ -115,7 +120,7 @@ class RedisNode:
         for reply, command in zip(replies, self._owed, strict=True):
             if isinstance(reply, redis.exceptions.ConnectionError):
                 self._owed = ()
-                raise _translated(reply, self.address, command=command)
+                raise translated(reply, self.address, command=command)
 
     @contextmanager
     def _in_words(self) -> Iterator[None]:
@@ -128,13 +133,13 @@ class RedisNode:
             OSError,
         ) as error:
             self._connection.disconnect()
-            raise _translated(error, self.address) from error
+            raise translated(error, self.address) from error
 
     def _one(self, reply: Any, command: Command) -> Reply | errors.EngineError:
         if isinstance(reply, Exception):
-            return _translated(reply, self.address, command=command)
+            return translated(reply, self.address, command=command)
         if command[0] == "EXEC" and isinstance(reply, list):
-            return [_translated(r, self.address) if isinstance(r, Exception) else r for r in reply]
+            return [translated(r, self.address) if isinstance(r, Exception) else r for r in reply]
         return reply
 
 
@@ -262,7 +267,7 @@ def _connected(target: Target) -> RedisNode:
             connection = _connection(target, stack)
             connection.connect()
     except (redis.exceptions.RedisError, OSError, ValueError) as error:
-        raise _translated(error, target.address, secured=target.tls is not None) from error
+        raise translated(error, target.address, secured=target.tls is not None) from error
     node = RedisNode(connection, target.address)
     node.pipeline([("CLIENT", "SETNAME", CLIENT_NAME)])
     node.sent = 0
@@ -300,7 +305,7 @@ def _connection(target: Target, stack: ExitStack) -> Connection | UnixDomainSock
     return made
 
 
-def _translated(
+def translated(
     error: BaseException, address: Address, *, command: Command = (), secured: bool = False
 ) -> errors.EngineError:
     """The driver's exception in the engine's words. By the error's class and code, never by its free text alone."""

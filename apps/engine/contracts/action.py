@@ -108,7 +108,12 @@ class Progress(ABC):
 
     @abstractmethod
     def postgres(
-        self, *, database: str = "", timeout_s: float | None = None, lock_timeout_s: float | None = 1.0
+        self,
+        *,
+        database: str = "",
+        timeout_s: float | None = None,
+        lock_timeout_s: float | None = 1.0,
+        address: Address | None = None,
     ) -> AbstractContextManager[PostgresNode]:
         """A session that may write, named after the run; see writing_session. Errors: those of postgres_node."""
 
@@ -159,14 +164,16 @@ class Action(ABC, Generic[Params]):
 
     `verb` is on the button that opens the plan. `feature` is the row of the capability table that it needs. `never` says what it
     never touches. `exclusive`: no other exclusive run on the server meanwhile. `resumable`: run() goes on from its checkpoint
-    after a worker was killed; the others end as unknown then. `reveals`: the permission that it takes to see what prefill()
-    gives. `icon` is a name of the sprite.
+    after a worker was killed; the others end as unknown then, and `lost` says what becomes of what the server was doing.
+    `reveals`: the permission that it takes to see what prefill() gives. `icon` is a name of the sprite. `unit` is that of its
+    progress, as in an Amount: "" for things, "B on disk".
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
     verb: ClassVar[str]
     icon: ClassVar[str] = "bolt"
+    unit: ClassVar[str] = ""
     kind: ClassVar[Kind]
     tier: ClassVar[Tier]
     permission: ClassVar[str]
@@ -180,6 +187,7 @@ class Action(ABC, Generic[Params]):
     deadline_s: ClassVar[float] = 30.0
     exclusive: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
+    lost: ClassVar[str] = ""
     reveals: ClassVar[str] = ""
 
     @property

@@ -18,8 +18,8 @@ from apps.engine.contracts.params import fields
 from apps.engine.contracts.plan import Amount, Cell, Sentence
 from apps.engine.errors import Gone
 from apps.operations.audited import title_of
+from apps.operations.buttons import obstacle_here
 from apps.operations.catalogue import action_for
-from apps.operations.guard import obstacle
 from apps.operations.models import Freeze
 from apps.servers.models import Server
 from apps.shell.templatetags.shell import icon, name, unknown
@@ -47,7 +47,7 @@ def action_button(
     size = " btn-sm" if small else ""
     look = f"btn{size} btn-danger" if action.is_grave else f"btn{size}"
     label = format_html("{}{}", icon(action.icon), words or action.verb)
-    if why := _obstacle(request, action, server):
+    if why := obstacle_here(request, action, server):
         return format_html('<span class="btn-off" title="{}"><button class="{}" type="button" disabled>{}</button></span>',
                            why, look, label)  # fmt: skip
     if any(not field.how.fixed for field in fields(action.params).values()):
@@ -89,15 +89,6 @@ def _written(action: AnyAction, params: dict[str, Any]) -> dict[str, str]:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
-
-
-def _obstacle(request: Any, action: AnyAction, server: Server) -> str:
-    """What stands in the way, asked once a page for each action and server."""
-    kept: dict[tuple[str, int], str] = request.__dict__.setdefault("_obstacles", {})
-    key = (action.key, server.pk)
-    if key not in kept:
-        kept[key] = obstacle(action, server)
-    return kept[key]
 
 
 @register.filter

@@ -132,13 +132,18 @@ def slow_log(target: Target, *, address: Address | None = None) -> SlowLog:
         raise entries
     settings, error = _settings(config)
     return SlowLog(
-        entries=tuple(_entry(raw) for raw in entries),
+        entries=entries_of(entries),
         kept_count=len(entries) if isinstance(length, EngineError) else int(length),
         settings=settings,
         settings_error=error,
         read_at=datetime.now(UTC),
         commands_sent=sent,
     )
+
+
+def entries_of(reply: Reply) -> tuple[Entry, ...]:
+    """The entries of an answer of SLOWLOG GET. Pure."""
+    return tuple(_entry(raw) for raw in reply)
 
 
 def grouped(entries: Iterable[Entry]) -> tuple[Group, ...]:
