@@ -41,6 +41,7 @@ class CancelStatement(Action[Params]):
         "Any other statement, also where the process id is another's by then; the session itself; the console's own."
     )
     inline = True
+    lost = "What it was told to cancel may run on or not."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one session and who waits behind it. Cost: two or three statements, below 10 ms.

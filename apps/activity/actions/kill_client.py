@@ -40,6 +40,7 @@ class KillClient(Action[Params]):
     undo = NoUndo("A connection that was closed is gone; most clients connect again by themselves.")
     never = "Any other client, also where its number is another's after a restart; replication; the console's own."
     inline = True
+    lost = "The client may have been ended or not."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one client. Cost: three round trips; the whole list below Redis 6.2.

@@ -38,6 +38,7 @@ class TerminateSession(Action[Params]):
     undo = NoUndo("What the session had not committed is rolled back by the server, and nobody has it any more.")
     never = "Any other session, also where the process id is another's by then; replication; the console's own."
     inline = True
+    lost = "The session may have ended or not."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one session and who waits behind it. Cost: two or three statements, below 10 ms.
