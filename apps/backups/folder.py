@@ -93,6 +93,13 @@ def names(server: str) -> list[str]:
     return []
 
 
+def servers() -> list[str]:
+    """Every server that has a folder here, also one that is not registered any more. Cost: one listing of a folder."""
+    with suppress(OSError):
+        return sorted(each.name for each in root().iterdir() if each.is_dir() and not each.name.startswith("."))
+    return []
+
+
 def listed(server: str, *, after: str = "", most: int = MOST_LISTED) -> list[Backup]:
     """Backups of a server, newest first, those older than `after`.
 
