@@ -1,4 +1,4 @@
-"""The console's own tasks. Queues: `runs` for what an operator started, `sampling` for looking at servers."""
+"""The console's own tasks. Queues: `runs` for what an operator started, `dumps` for backups, `sampling` for looking at servers."""
 
 import os
 

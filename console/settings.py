@@ -281,6 +281,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "sampling", "expires": 10},
     },
     "clean up": {"task": "apps.operations.tasks.clean_up", "schedule": 600, "options": {"queue": "sampling"}},
+    "clean unfinished backups": {
+        "task": "apps.backups.tasks.clean",
+        "schedule": 600,
+        "options": {"queue": "dumps", "expires": 600},
+    },
     "check the audit": {
         "task": "apps.operations.tasks.check_audit",
         "schedule": 24 * 3600,

@@ -29,9 +29,12 @@ from apps.engine.embedded.redis import EmbeddedRedis
 
 CACHE = Path(__file__).resolve().parent.parent / ".work" / "binaries"
 TEMPLATE = "signalbox_template"
-REDIS_SETTINGS = {"maxmemory-policy": "noeviction", "slowlog-log-slower-than": "1000", "latency-monitor-threshold": "5"}
-# A replica, and a backup, would wait five seconds for others to come.
-REDIS_SETTINGS["repl-diskless-sync-delay"] = "0"
+REDIS_SETTINGS = {
+    "maxmemory-policy": "noeviction",
+    "slowlog-log-slower-than": "1000",
+    "latency-monitor-threshold": "5",
+    "repl-diskless-sync-delay": "0",  # a backup would wait five seconds for replicas to come along
+}
 POSTGRES_SETTINGS = {"max_connections": "60", "track_io_timing": "on", "log_min_messages": "fatal"}
 _numbers = itertools.count(1)
 

@@ -19,8 +19,6 @@ from apps.engine.errors import EngineError
 from apps.engine.target import Target
 from apps.operations.models import Run
 
-TITLES = {"prepare": "the server prepares it"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -36,7 +34,7 @@ class Written:
 
 
 def taken(target: Target, progress: Progress, write: Callable[[Draft], Written]) -> Outcome:
-    """Make a backup of what `write` writes. Errors: Cancelled, Fenced; everything else is an outcome."""
+    """Make a backup of what `write` writes. Errors: Fenced; everything else is an outcome."""
     begun = progress.resumed(BackupId)
     if begun is None:
         begun = folder.new_id(datetime.now(UTC).replace(microsecond=0))
@@ -49,17 +47,17 @@ def taken(target: Target, progress: Progress, write: Callable[[Draft], Written])
             manifest = _manifest(target, progress, begun, write(draft))
             progress.check()
             draft.publish(manifest)
-    except (Cancelled, Fenced):
+    except Fenced:
         raise
     except EngineError as error:
-        progress.log("Nothing of it was kept.")
-        return Outcome(ending=Ending.FAILED, said=_sentence(error), facts=(Fact(label="Kept", words=say("nothing")),))
+        ending = Ending.CANCELLED if isinstance(error, Cancelled) else Ending.FAILED
+        return Outcome(ending=ending, said=say(f"{_words(error)} Nothing of it was kept."))
     return _done(_look(target, begun))
 
 
-def _sentence(error: EngineError) -> Sentence:
+def _words(error: EngineError) -> str:
     missing = getattr(error, "missing", "")
-    return say(" ".join(filter(None, [error.message, f"It lacks {missing}." if missing else "", error.way_out])))
+    return " ".join(filter(None, [error.message, f"It lacks {missing}." if missing else "", error.way_out]))
 
 
 def _look(target: Target, begun: BackupId) -> folder.Backup:

@@ -16,6 +16,7 @@ OF_THE_CONSOLE: Mapping[str, str] = {
     "freeze.lift": "Lift a freeze",
     "message.again": "Try a message again",
     "operator.code": "Make a code to set a password with",
+    "operator.email": "Set where messages go",
     "operator.grant": "Grant a role",
     "operator.invite": "Invite an operator",
     "operator.lock": "Lock an operator",

@@ -23,13 +23,14 @@ def manage(*words: str) -> tuple[str, ...]:
 
 
 def parts(plan: StartPlan, *, demo: bool) -> list[Part]:
-    """Web, the two workers, beat, the notifier; the demo if it is wanted.
+    """Web, the three workers, beat, the notifier; the demo if it is wanted.
 
     Without the notifier the console goes on: what is to be told keeps waiting, and the health page counts it.
     """
     found = [
         Part(name="web", words=_web(plan)),
         Part(name="runs", words=_worker("runs"), stop_timeout_s=20.0),
+        Part(name="dumps", words=_worker("dumps"), stop_timeout_s=20.0),
         Part(name="sampling", words=_worker("sampling")),
         Part(name="beat", words=_celery("beat", "--pidfile=", "--schedule", str(plan.data / "beat-schedule"))),
         Part(name="notifier", words=manage("notifier"), stop_timeout_s=20.0, essential=False),

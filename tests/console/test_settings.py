@@ -18,6 +18,7 @@ KEYS = {
     "SECRETBOX_KEYS": f"k1:{A_KEY}",
     "AUDIT_KEYS": A_KEY,
     "ARCHIVE_KEYS": A_KEY,
+    "BACKUP_KEYS": A_KEY,
 }
 
 

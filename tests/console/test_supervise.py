@@ -159,7 +159,7 @@ def test_a_port_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, port: s
 
 def test_keys_are_made_once_and_for_nobody_else(tmp_path: Path) -> None:
     made = make_keys(tmp_path / "keys")
-    assert set(made) == {"secret_key", "secretbox", "audit", "archive", "broker_password"}
+    assert set(made) == {"secret_key", "secretbox", "audit", "archive", "backup", "broker_password"}
     before = {name: (tmp_path / "keys" / name).read_text() for name in made}
     assert all(stat.S_IMODE((tmp_path / "keys" / name).stat().st_mode) == 0o600 for name in made)
     assert len(set(before.values())) == len(before)

@@ -18,7 +18,7 @@ class Scenario:
 
     `state` is everything on the server that the action might change, as something that compares; a plan must leave it equal.
     `changed` says whether the run did what its plan said. `secrets` must be found nowhere. `undone` says whether an undo
-    put it back, where equal state would ask too much.
+    put it back, where equal state would ask too much. `sends` is False for what changes the console's own disk alone.
     """
 
     prepare: Callable[[Place], Mapping[str, Any]]
@@ -27,6 +27,7 @@ class Scenario:
     clean: Callable[[Place], None] = field(default=lambda place: None)
     undone: Callable[[Place], bool] | None = None
     secrets: tuple[str, ...] = ()
+    sends: bool = True
 
 
 def digest(place: Place) -> str:

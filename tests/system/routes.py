@@ -51,13 +51,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "ref": Queue(adapter="outbox", framework="outbox", name=b"outbox_event", part=b"public", database="").ref,
     },
     "slow_queries:statement": {"queryid": "-1"},
+    "backups:download": {"number": 1, "part": "dump.rdb"},
     "operations:start": {"action": "keyspace.delete_key"},
     "operations:start postgres": {"action": "upkeep.vacuum"},
 }
 
 
 # Answer POST alone: a GET is refused before anything is looked at.
-POST_ONLY = frozenset({"servers:probe"})
+POST_ONLY = frozenset({"servers:probe", "backups:download"})
 # What a role may do there follows from the action in the address, and is walked by tests/operations/test_guard.py.
 BY_ACTION = frozenset({"operations:start"})
 

@@ -26,7 +26,9 @@ from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.tls import certificate_files, tls_failure
 from apps.engine.target import Address, Target
 
-__all__ = ["OLDEST", "Notice", "PostgresNode", "forget_connections", "postgres_node", "sql", "writing_session"]
+__all__ = [
+    "OLDEST", "Notice", "PostgresNode", "connection_parameters", "forget_connections", "postgres_node", "sql", "writing_session",
+]  # fmt: skip
 
 Record = TypeVar("Record")
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -263,7 +265,7 @@ def _usable(node: PostgresNode | None) -> PostgresNode | None:
 def _connected(target: Target, database: str) -> PostgresNode:
     try:
         with ExitStack() as stack:
-            connection = _Impatient.connect(**_parameters(target, database, stack), autocommit=True)
+            connection = _Impatient.connect(**connection_parameters(target, database, stack), autocommit=True)
     except (psycopg.Error, OSError, UnicodeError) as error:
         raise _translated(error, target.address, connecting=True) from error
     connection.prepare_threshold = None
@@ -294,7 +296,8 @@ def _check(node: PostgresNode) -> None:
         )
 
 
-def _parameters(target: Target, database: str, stack: ExitStack) -> dict[str, Any]:
+def connection_parameters(target: Target, database: str, stack: ExitStack) -> dict[str, Any]:
+    """What libpq is told, all of it; certificates are files as long as `stack` lasts. Errors: NameNotResolved, AddressRefused."""
     address = target.address
     parameters: dict[str, Any] = {
         "host": address.host,

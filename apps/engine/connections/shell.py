@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,6 +25,7 @@ from typing import IO
 from apps.engine.errors import EngineError
 
 OUTPUT_CAP_BYTES = 256 * 1024
+BLOCK_BYTES = 256 * 1024
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform.startswith("linux") else None
 
@@ -149,6 +151,18 @@ class Process:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+    def blocks(self, *, idle_s: float = 1.0) -> Iterator[bytes]:
+        """What it writes to stdout, to the end; b"" after each `idle_s` in which it wrote nothing. Have its stderr drained besides."""
+        if self.stdout is None:
+            raise ValueError("a stream needs its pipe")
+        handle = self.stdout.fileno()
+        while True:
+            ready, _, _ = select.select([handle], [], [], idle_s)
+            block = os.read(handle, BLOCK_BYTES) if ready else b""
+            if ready and not block:
+                return
+            yield block
 
     def __enter__(self) -> Process:
         return self

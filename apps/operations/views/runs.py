@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import Denied, console_page, operator_of
+from apps.engine import units
 from apps.engine.contracts.plan import Outcome
 from apps.engine.errors import Gone
 from apps.operations import execution
@@ -115,7 +116,8 @@ def _context(request: HttpRequest, found: Run) -> dict[str, Any]:
         "plan": content_of(found.plan) if found.plan.content else None,
         "shown": params_shown(action, found.plan.params) if action and inside else [],
         "outcome": from_json(Outcome, found.outcome) if found.outcome else None,
-        "stations": _stations(found),
+        "unit": action.unit if action else "",
+        "stations": _stations(found, unit=action.unit if action else ""),
         "pace": _chart(course.per_s()),
         "felt": _chart([(at, felt_s * 1000) for at, felt_s in course.felt_s()]),
         "per_s": _pace(course),
@@ -151,7 +153,7 @@ def _left(found: Run, course: Course) -> tuple[float, float] | None:
     return (times[0], times[-1]) if times else None
 
 
-def _stations(found: Run) -> list[Station]:
+def _stations(found: Run, *, unit: str) -> list[Station]:
     ended = not found.is_open
     bad = found.ended_badly
     plan = Station(
@@ -159,7 +161,7 @@ def _stations(found: Run) -> list[Station]:
     )
     guard = Station(title="Guard", words=_guard_words(found), state="done")
     running = "done" if ended and not bad else "bad" if bad else "now"
-    words = f"{found.done_count:,} of {found.total_count:,}" if found.total_count else ""
+    words = _count_words(found, unit) if found.total_count else ""
     if found.state == RunState.QUEUED:
         words = "held back" if found.waits_until else found.note or "no worker free yet"
     run_ = Station(title="Run", words=words, state=running)
@@ -169,6 +171,12 @@ def _stations(found: Run) -> list[Station]:
         state=("bad" if bad else "done") if ended else "todo",
     )
     return [plan, guard, run_, last]
+
+
+def _count_words(found: Run, unit: str) -> str:
+    """How far it is: things, or bytes on a disk."""
+    counts = (found.done_count, found.total_count or 0)
+    return " of ".join(" ".join(units.disk(each)) if unit else f"{each:,}" for each in counts)
 
 
 def _guard_words(found: Run) -> str:
