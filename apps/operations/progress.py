@@ -187,7 +187,9 @@ class RunProgress(contract.Progress):
 
 
 def _statement(text: str) -> str:
-    """A statement on one line. Values travel as parameters and are not in it."""
+    """A statement on one line, without the header of its file. Values travel as parameters and are not in it."""
+    while text.startswith("--"):
+        text = text.partition("\n")[2].lstrip()
     return " ".join(text.split())[:300]
 
 
