@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from apps.engine import units
@@ -128,12 +129,16 @@ def _a_second_without_a_save(node: RedisNode) -> int:
 
 def _waited(node: RedisNode, since_s: int, progress: Progress, *, began_at: float) -> Outcome:
     """Errors: Stopped when it is not waited for any more; Unreachable."""
+    total = 1
     while True:
         info = parse_info(node.command("INFO", "persistence"))
         if not info.flag("rdb_bgsave_in_progress") or _is_written(info, since_s):
-            return _ended(info, since_s, took_s=time.monotonic() - began_at)
-        done, total = info.number("current_save_keys_processed"), info.number("current_save_keys_total")
-        progress.step(done or 0, total_count=total, note="keys written")
+            outcome = _ended(info, since_s, took_s=time.monotonic() - began_at)
+            with suppress(Stopped):  # asked to stop just as it ended
+                progress.step(total if outcome.ending is Ending.DONE else 0, total_count=total)
+            return outcome
+        total = info.number("current_save_keys_total") or total
+        progress.step(info.number("current_save_keys_processed") or 0, total_count=total, note="keys written")
         time.sleep(EVERY_S)
 
 

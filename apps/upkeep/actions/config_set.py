@@ -19,7 +19,6 @@ from apps.engine.text import plain
 from apps.upkeep import nodes
 from apps.upkeep.nodes import OfNode
 from apps.upkeep.reads.info import Info
-from apps.upkeep.reads.memory import WHEN_FULL
 from apps.upkeep.reads.redis import config_value
 from apps.upkeep.reads.redis_settings import CATALOGUE
 from apps.upkeep.settable import parsed, settable
@@ -204,10 +203,9 @@ def _is_ours(params: Params, kept: Kept, now: str) -> bool:
 
 
 def _facts(target: Target, info: Info, name: str, *, now: str, value: str) -> tuple[Fact, ...]:
-    unit = settable(name).unit
     facts = [
-        Fact(label="Now", words=say(now.encode() or b'""', f" {unit}" if now.lstrip("-").isdigit() else "")),
-        Fact(label="Then", words=say(value.encode() or b'""', f" {unit}" if value.lstrip("-").isdigit() else "")),
+        Fact(label="Now", words=_with_unit(name, now)),
+        Fact(label="Then", words=_with_unit(name, value)),
         Fact(label="After a restart", words=_after_restart(name, value), signal="warn"),
     ]
     if name in MEANINGS:
@@ -215,6 +213,15 @@ def _facts(target: Target, info: Info, name: str, *, now: str, value: str) -> tu
     if others := nodes.other_nodes(target):
         facts.append(Fact(label="Other nodes", words=say(others)))
     return tuple(facts)
+
+
+def _with_unit(name: str, value: str) -> Sentence:
+    """A number with its unit, and bytes as a person reads them besides."""
+    unit, is_number = settable(name).unit, value.lstrip("-").isdigit()
+    size = (
+        f" ({' '.join(units.memory(int(value)))})" if unit == "bytes" and is_number and int(value) >= units.KIB else ""
+    )
+    return say(value.encode("utf-8", "surrogateescape") or b'""', f" {unit}{size}" if is_number else "")
 
 
 def _after_restart(name: str, value: str) -> Sentence:
@@ -257,9 +264,12 @@ def _over(info: Info, *, limit_bytes: int, policy: str) -> tuple[Sentence, ...]:
         if keys
         else ""
     )
-    why = WHEN_FULL.get(policy, "")
-    return (say(f"{size} more is used than that: with {policy} keys are evicted at once{share}. No undo brings them back."),
-            *((say(f"{why[:1].upper()}{why[1:]}."),) if why else ()))  # fmt: skip
+    said = [
+        say(f"{size} more is used than that: with {policy} keys are evicted at once{share}. No undo brings them back.")
+    ]
+    if policy.startswith("volatile"):
+        said.append(say("Only keys that expire are evicted; without such keys, writes are refused."))
+    return tuple(said)
 
 
 def _keys_count(info: Info) -> int:

@@ -104,8 +104,9 @@ def test_progress_is_told_in_keys_and_a_second_save_is_refused_meanwhile(settled
         assert "at work already" in str(said.blocked)
         if "current_save_keys_total" in settled.command("INFO", "persistence"):
             until(is_told)
-        settled.command("CONFIG", "SET", "rdb-key-save-delay", "0")
     assert run.state == "done", run.outcome
+    assert run.done_count == run.total_count
+    settled.command("CONFIG", "SET", "rdb-key-save-delay", "0")
     assert door.carries_out(door.submits(later)).state == "done"
 
 

@@ -67,6 +67,8 @@ def test_dead_rows_go_and_the_table_beside_keeps_its_own(each_postgres: Postgres
     assert each_postgres.sql("SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM orders o") == before
     sent = [each["words"] for each in run.progress["commands"]]
     assert set(said.commands) <= set(sent), "what was planned is what was sent"
+    assert not [words for words in sent if words.startswith("--")], "the header of a file is no command"
+    assert run.done_count == run.total_count
 
 
 def test_a_table_with_a_hostile_name_and_schema_is_the_one_that_is_vacuumed(
