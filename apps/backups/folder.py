@@ -206,7 +206,8 @@ class Draft:
         """Make it a backup: the manifest, everything on disk, and the move. Errors: StoreFull."""
         place = root() / self.server
         try:
-            with (self.folder / manifests.NAME).open("xb") as file:
+            handle = os.open(self.folder / manifests.NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
                 file.write(manifests.written(manifest, key=keys()[0]))
                 file.flush()
                 os.fsync(file.fileno())

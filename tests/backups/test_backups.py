@@ -1,9 +1,10 @@
-"""Backups, as far as they go: which programs fit which server, and pages that promise nothing."""
+"""Pages of backups, and which programs fit which server."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from apps.backups.reads.fleet import prospect
 from apps.backups.reads.programs import Program, fit_postgres, fit_redis, programs
 from apps.backups.reads.store import store_of
 from apps.servers.models import Server
+from tests.backups.kept import put
 from tests.real_servers import PostgresDatabase, RedisServer
 from tests.targets import redis_target
 
@@ -84,20 +86,44 @@ def test_looking_for_room_makes_no_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_fleet_says_that_nothing_is_backed_up(
-    redis_clean: RedisServer, registered_redis: Register, postgres_database: PostgresDatabase,
+def test_the_fleet_says_who_is_backed_up_and_who_is_not(
+    redis_clean: RedisServer, registered_redis: Register, postgres_database: PostgresDatabase, private_folders: None,
     registered_postgres: Register, bob: Operator, charlie: Operator, as_operator: AsOperator,
 ) -> None:  # fmt: skip
     registered_redis(redis_clean)
     registered_postgres(postgres_database)
     Server.objects.create(key="lost", kind="redis", environment="dev", addresses=[{"host": "/nowhere", "port": 0}])
     page = as_operator(bob).get("/backups/").content.decode()
-    assert "cannot take backups yet" in page
+    assert "No server has a whole backup" in page
     assert f"Redis {'.'.join(map(str, redis_clean.version))}" in page
     assert "reads PostgreSQL" in page or "needs version" in page
     assert "/nowhere" in page
     assert "<button" not in page.split('id="content"')[1].split("</main>")[0]
     assert "lost" not in as_operator(charlie).get("/backups/").content.decode()
+    put("cache")
+    (put("orders").folder / "manifest.json").unlink()
+    page = as_operator(bob).get("/backups/").content.decode()
+    assert "1 of 3 servers have a whole backup" in page and "the newest is broken" in page
+
+
+def test_a_backup_that_is_older_than_the_server_may_lose_is_told(
+    redis_clean: RedisServer, registered_redis: Register, private_folders: None, bob: Operator, as_operator: AsOperator
+) -> None:
+    registered_redis(redis_clean, rpo_s=3600)
+    put("cache", at=datetime.now(UTC) - timedelta(hours=2))
+    assert "too long ago" in as_operator(bob).get("/servers/cache/backups/").content.decode()
+    put("cache")
+    assert "too long ago" not in as_operator(bob).get("/servers/cache/backups/").content.decode()
+
+
+def test_a_server_that_is_gone_still_lists_its_backups(
+    db: None, private_folders: None, alice: Operator, as_operator: AsOperator
+) -> None:
+    """That is the day they are needed."""
+    Server.objects.create(key="gone", kind="redis", environment="dev", addresses=[{"host": "/nowhere", "port": 1}])
+    put("gone")
+    page = as_operator(alice).get("/servers/gone/backups/").content.decode()
+    assert "gone was backed up" in page and "backups.download_rdb" in page
 
 
 def test_a_server_page_says_what_a_backup_will_need(

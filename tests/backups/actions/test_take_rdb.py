@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ import pytest
 from django.db import connection
 
 from apps.accounts.models import Operator
+from apps.backups import folder
+from apps.backups.actions import take_rdb
 from apps.backups.reads.snapshot import snapshot_facts
 from apps.engine.embedded.place import free_port
 from apps.engine.embedded.redis import EmbeddedRedis
@@ -180,13 +184,23 @@ def test_stopped_while_the_server_prepares_nothing_is_kept(
 
 
 def test_a_server_that_falls_silent_ends_the_run(
-    redis_clean: RedisServer, alice: Operator, private_folders: None, monkeypatch: pytest.MonkeyPatch
+    own: Callable[..., RedisServer], alice: Operator, private_folders: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.backups.actions import take_rdb
-
-    monkeypatch.setattr(take_rdb, "STALLS_AFTER_S", 1.5)
-    redis_clean.command("CONFIG", "SET", "repl-diskless-sync-delay", "600")
-    run = _at(redis_clean, alice).does(KEY)
+    """One that prepares says every second that it lives; this one stands still."""
+    monkeypatch.setattr(take_rdb, "STALLS_AFTER_S", 2.0)
+    server = own(**{"repl-diskless-sync-delay": "600"})
+    at = _at(server, alice)
+    run = at.submits(at.plans(KEY))
+    worker = _in_a_thread(run)
+    pid = server.embedded.pid
+    assert pid is not None
+    try:
+        until(lambda: "prepares" in Run.objects.get(pk=run.pk).note)
+        os.kill(pid, signal.SIGSTOP)
+        worker.join(30)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    run.refresh_from_db()
     assert run.state == "failed" and "has sent nothing for" in run.outcome
     assert everything() == [".unfinished"]
 
@@ -215,14 +229,12 @@ def test_the_plan_is_honest_about_the_fork_and_memory(each_redis: RedisServer, a
 
 def test_keys_of_all_databases_are_counted(redis_clean: RedisServer) -> None:
     furnish(redis_clean)
-    assert snapshot_facts(redis_target(redis_clean)).keys_count == 2009
+    assert snapshot_facts(redis_target(redis_clean)).keys_count == 2008
 
 
 def test_a_disk_that_has_no_room_ends_the_run_and_nothing_is_kept(
     redis_clean: RedisServer, alice: Operator, private_folders: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.backups import folder
-
     at = _at(redis_clean, alice)
     plan = at.plans(KEY)
     monkeypatch.setattr(folder, "RESERVE_BYTES", 1 << 60)
