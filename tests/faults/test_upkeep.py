@@ -200,7 +200,7 @@ def test_a_server_that_stops_midway_ends_the_run_and_is_whole_afterwards(
     run = submitted(door, key, **params(own_postgres, name), pace="full")
     process = worker.start(run)
     try:
-        until(lambda: at_work(own_postgres, run))
+        until(lambda: bool(at_work(own_postgres, run)))
         if key == "upkeep.reindex":
             until(lambda: f"{name}_ccnew" in indexes(own_postgres))
         own_postgres.server.embedded.stop()
