@@ -14,7 +14,7 @@ from apps.backups.reads.dumps import SQL
 from apps.engine.connections import shell
 from apps.engine.connections.shell import Process, ProcessFailed
 from apps.engine.contracts.action import Progress
-from apps.engine.errors import EngineError, NotPermitted, TimedOut
+from apps.engine.errors import Busy, EngineError, NotPermitted, TimedOut
 from apps.engine.files import sql_text
 
 STALLS_AFTER_S = 900.0  # reading the catalogue of a large database gives nothing for a while
@@ -85,6 +85,11 @@ class Stream:
 
 def _failure(name: str, code: int | None, said: Sequence[str]) -> EngineError:
     told = " ".join(said[-3:])[:600] or f"it ended with code {code}"
+    if "LOCK TABLE" in told and "timeout" in told:
+        return Busy(
+            f"{name} got no lock on a table within {LOCK_WAIT_S} s: somebody changes it. {told}",
+            way_out="See who blocks whom under Activity, and take it again.",
+        )
     if "permission denied" in told:
         return NotPermitted(f"{name} may not read everything: {told}", missing="GRANT pg_read_all_data TO its account")
     return ProcessFailed(f"{name} failed: {told}")

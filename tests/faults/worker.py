@@ -62,6 +62,8 @@ def main() -> None:
     import django
 
     django.setup()
+    from apps.backups import sealed_file
+    from apps.backups.folder import Draft
     from apps.engine.connections.postgres import PostgresNode
     from apps.engine.connections.redis import RedisNode
     from apps.operations import execution
@@ -75,6 +77,11 @@ def main() -> None:
         around(RunArchive, name)
     for name in ("check", "checkpoint", "begin"):
         around(RunProgress, name)
+    for name in ("_frame", "finish"):
+        around(sealed_file.SealedWriter, name)
+    for name in ("writer", "publish", "close"):
+        around(Draft, name)
+    around(sealed_file.os, "fsync")
     around(execution, "close")
     if most := os.environ.get("FAULTS_FILE_BYTES"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))

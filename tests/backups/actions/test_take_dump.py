@@ -8,6 +8,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -234,16 +235,14 @@ def _in_a_thread(run: Run) -> threading.Thread:
     return thread
 
 
-def _said_by_processes() -> str:
+def _said_by_processes() -> dict[int, str]:
     """Every process's words and environment."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/*"):
-        if path.name in ("cmdline", "environ"):
-            try:
-                found.append(path.read_bytes().decode("utf-8", "replace"))
-            except OSError:
-                continue
-    return "\n".join(found)
+    found = {}
+    for pid in filter(str.isdigit, (path.name for path in Path("/proc").iterdir())):
+        with suppress(OSError):
+            files = (Path("/proc", pid, name).read_bytes() for name in ("cmdline", "environ"))
+            found[int(pid)] = "\n".join(content.decode("utf-8", "replace") for content in files)
+    return found
 
 
 def test_stopped_while_it_waits_nothing_is_left_anywhere_and_its_password_is_in_no_list_of_processes(
@@ -263,8 +262,8 @@ def test_stopped_while_it_waits_nothing_is_left_anywhere_and_its_password_is_in_
         worker = _in_a_thread(run)
         waiting = f"{mine} AND wait_event_type = 'Lock'"
         until(lambda: bool(postgres_database.sql(waiting, name)))
-        said = _said_by_processes()
-        assert f"application_name='{name}'" in said, "the program is there to be looked at"
+        said = str(_said_by_processes())
+        assert _dumps_of(run), "the program is there to be looked at"
         assert canary not in said and canary[:-2] not in said
         execution.ask_to_stop(run, by=at.actor)
         worker.join(30)
@@ -272,7 +271,7 @@ def test_stopped_while_it_waits_nothing_is_left_anywhere_and_its_password_is_in_
     run.refresh_from_db()
     assert run.state == "cancelled" and canary[:-2] not in run.outcome
     assert everything() == [".unfinished"]
-    assert f"signalbox run {run.pk} dump" not in _said_by_processes()
+    assert _dumps_of(run) == []
 
 
 def test_a_lock_that_is_not_to_be_had_ends_the_run_in_its_own_words(
@@ -309,15 +308,8 @@ def test_a_program_that_is_killed_leaves_no_backup(
 
 
 def _dumps_of(run: Run) -> list[int]:
-    name = f"signalbox run {run.pk} dump".encode()
-    return [int(p.parent.name) for p in Path("/proc").glob("[0-9]*/cmdline") if name in _read(p)]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+    name = f"signalbox run {run.pk} dump"
+    return [pid for pid, said in _said_by_processes().items() if name in said]
 
 
 def test_a_password_that_no_password_file_can_hold_is_refused_in_words(
