@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What is run a second time with the console's own data on PostgreSQL.
-ON_POSTGRES := tests/accounts tests/servers tests/history tests/monitoring tests/system/test_matrix.py
+ON_POSTGRES := tests/accounts tests/servers tests/history tests/monitoring tests/system/test_matrix.py $(addprefix tests/operations/test_,\
+    audit.py audit_chain.py commands.py deliveries.py telling.py execution.py)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 SHELL := /bin/bash

@@ -4,7 +4,7 @@
 
 Starts its own console (`python -m console.supervise`) in a temporary data folder on a free port, signs in as the maintainer it
 prints, waits until the demo has something to show, and writes PNG files of 1440 x 900. `--all` also takes every page light and
-dark, wide and narrow: for looking at one's own work.
+dark, wide and narrow: for looking at one's own work. The last pictures are of a change: its plan and its run.
 """
 
 from __future__ import annotations
@@ -46,9 +46,14 @@ PAGES = {
     "upkeep-redis": "/servers/demo-redis/upkeep/",
     "upkeep-postgres": "/servers/demo-postgres/upkeep/",
     "backups": "/backups/",
+    "runs": "/runs/",
+    "approvals": "/approvals/",
+    "archive": "/archive/",
+    "audit": "/audit/",
     "server-redis": "/servers/demo-redis/",
     "server-postgres": "/servers/demo-postgres/",
 }
+PATTERN = "session:*"
 IN_README = ("overview", "keyspace", "queues", "slow-queries", "activity")
 
 
@@ -106,6 +111,31 @@ def pictures(browser: Browser, address: str, credentials: tuple[str, str], out: 
             context.close()
 
 
+def change(browser: Browser, address: str, credentials: tuple[str, str], out: Path, data: Path) -> None:
+    """A plan on a staging server, which asks for more than the demo's dev does, and its run."""
+    manage(
+        "shell", "-c", "from apps.servers.models import Server; Server.objects.update(environment='staging')", data=data
+    )
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    sign_in(page, address, *credentials)
+    page.goto(f"{address}/servers/demo-redis/do/keyspace.delete_pattern/?pattern={PATTERN}")
+    page.get_by_role("button", name="Plan it").click()
+    page.wait_for_selector("[data-guard]")
+    page.fill("[name=reason]", "OPS-2214: sessions of the old login")
+    page.screenshot(path=out / "plan-light.png")
+    page.fill("[name=name]", "demo-redis")
+    page.click("[data-guard-button]")
+    page.wait_for_selector("#run .undo")
+    page.screenshot(path=out / "run-light.png")
+
+
+def manage(*words: str, data: Path) -> None:
+    environment = {**os.environ, "SIGNALBOX_DATA": str(data)}
+    subprocess.run(
+        [sys.executable, "manage.py", *words], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
+    )
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
@@ -124,6 +154,7 @@ def main() -> int:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
             pictures(browser, address, (name, password), chosen.out, everything=chosen.all)
+            change(browser, address, (name, password), chosen.out, Path(data))
             browser.close()
     return 0
 

@@ -29,6 +29,12 @@ class InviteForm(forms.Form):
     note = forms.CharField(max_length=200, required=False)
 
 
+class EmailForm(forms.Form):
+    """Where messages go; empty for nowhere."""
+
+    email = forms.EmailField(max_length=254, required=False)
+
+
 class LockForm(forms.Form):
     reason = ReasonField()
 

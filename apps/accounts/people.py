@@ -81,6 +81,13 @@ def use_code(invitation: Invitation, password: str) -> bool:
 
 
 @transaction.atomic
+def set_email(operator: Operator, email: str, *, by: str) -> None:
+    """Where messages to this operator go from now on; empty for nowhere."""
+    Operator.objects.filter(pk=operator.pk).update(email=email)
+    _tell("operator.email", operator, by=by, email=email)
+
+
+@transaction.atomic
 def lock(operator: Operator, *, by: str, reason: str) -> int:
     """Lock and end every session. Roles stay. Returns how many sessions ended. Errors: Refused."""
     _not_oneself(operator, by)

@@ -8,6 +8,7 @@ urlpatterns = [
     path("invite/", views.invite, name="invite"),
     path("reasons/", views.give_reason, name="reasons"),
     path("me/", views.own_account, name="own"),
+    path("me/email/", views.own_email, name="own_email"),
     path("me/sessions/end/", views.end_other_sessions, name="end_other_sessions"),
     path("me/sessions/<int:session_id>/end/", views.end_own_session, name="end_own_session"),
     path("people/<str:username>/", views.person, name="person"),

@@ -16,11 +16,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts import people, presence, reads, reasons
-from apps.accounts.access import console_page, decide, operator_of, public
+from apps.accounts.access import NeedsSudo, console_page, decide, operator_of, public
 from apps.accounts.addresses import client_address
 from apps.accounts.answers import same_site
-from apps.accounts.forms import GrantForm, InviteForm, LockForm, ReadReasonForm, WelcomeForm
-from apps.accounts.freshness import fresh_until
+from apps.accounts.forms import EmailForm, GrantForm, InviteForm, LockForm, ReadReasonForm, WelcomeForm
+from apps.accounts.freshness import fresh_until, is_fresh
 from apps.accounts.limits import begin_try, end_try
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
 
@@ -189,6 +189,10 @@ def give_reason(request: HttpRequest) -> HttpResponse:
 @console_page("own.account")
 @require_safe
 def own_account(request: HttpRequest) -> HttpResponse:
+    return _own_page(request, EmailForm(initial={"email": operator_of(request).email}))
+
+
+def _own_page(request: HttpRequest, email_form: EmailForm) -> HttpResponse:
     operator = operator_of(request)
     factors = {a.type: a for a in Authenticator.objects.filter(user=operator)}
     codes = factors.get(Authenticator.Type.RECOVERY_CODES)
@@ -202,8 +206,25 @@ def own_account(request: HttpRequest) -> HttpResponse:
         "strict": [name for name, policy in settings.ENVIRONMENTS.items() if policy["second_factor"]]
         if settings.REQUIRE_SECOND_FACTOR
         else [],
+        "email_form": email_form,
+        "is_mailed": bool(settings.EMAIL_HOST),
     }
-    return render(request, "accounts/own.html", context)
+    return render(request, "accounts/own.html", context, status=422 if email_form.errors else 200)
+
+
+@console_page("own.account")
+@require_POST
+def own_email(request: HttpRequest) -> HttpResponse:
+    """Where messages to oneself go. After a fresh sign-in: a session left open must not send them elsewhere."""
+    if not is_fresh(request):
+        raise NeedsSudo("own.account")
+    form = EmailForm(request.POST)
+    if not form.is_valid():
+        return _own_page(request, form)
+    email = form.cleaned_data["email"]
+    people.set_email(operator_of(request), email, by=_by(request))
+    messages.success(request, f"Messages go to {email}." if email else "No messages are sent to you.")
+    return redirect("accounts:own")
 
 
 @console_page("own.account")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from apps.engine.errors import Gone
+from apps.engine.target import Target
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-_SESSION = re.compile(r"(\d{1,10})\.(\d{1,18})\.(\d{0,18})")
+_MOMENT = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}) UTC"
+_SESSION = re.compile(rf"(\d{{1,10}}) of {_MOMENT}(?:, statement of {_MOMENT})?", re.ASCII)
 _CLIENT = re.compile(rb"(\d{1,18}) (.+)", re.DOTALL)
 
 
-def microseconds(moment: datetime) -> int:
-    """Since 1970, exactly: servers keep times to the microsecond."""
-    return (moment - EPOCH) // MICROSECOND
+def moment_text(moment: datetime) -> str:
+    """Exactly: servers keep times to the microsecond."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'microseconds')} UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,13 @@ class SessionRef:
 
     @property
     def text(self) -> str:
-        statement = microseconds(self.statement_at) if self.statement_at else ""
-        return f"{self.pid}.{microseconds(self.begun_at)}.{statement}"
+        statement = f", statement of {moment_text(self.statement_at)}" if self.statement_at else ""
+        return f"{self.pid} of {moment_text(self.begun_at)}{statement}"
+
+    @property
+    def session(self) -> SessionRef:
+        """The session alone, whichever statement it runs."""
+        return SessionRef(pid=self.pid, begun_at=self.begun_at)
 
     @classmethod
     def of(cls, text: str) -> SessionRef:
@@ -47,8 +52,8 @@ class SessionRef:
 
 def _moment(text: str) -> datetime:
     try:
-        return EPOCH + int(text) * MICROSECOND
-    except OverflowError as error:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
         raise Gone("This names no session.", way_out="Choose it again under Activity.") from error
 
 
@@ -70,3 +75,8 @@ class ClientRef:
         if match is None:
             raise Gone("This names no client.", way_out="Choose it again under Clients.")
         return cls(id=int(match[1]), address=match[2])
+
+
+def own_users(target: Target) -> frozenset[bytes]:
+    """The console's users on a Redis. Anybody may take its name; what it signed in as tells it."""
+    return frozenset(account.encode() or b"default" for account in target.accounts)

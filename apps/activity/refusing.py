@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Protocol
 
 from apps.activity.reads.chosen import Chosen
 from apps.engine.contracts.action import Refused
 from apps.engine.errors import NotPermitted
+from apps.engine.target import Target
 
 CLIENT, AUTOVACUUM = "client backend", "autovacuum worker"
 _OWN_NAME = re.compile(r"signalbox(?: run (\d+))?")
@@ -17,14 +19,14 @@ _INSTEAD = {
 }
 
 
-def check_may_be_told(found: Chosen, *, kinds: tuple[str, ...]) -> None:
+def check_may_be_told(found: Chosen, target: Target, *, kinds: tuple[str, ...]) -> None:
     """Errors: Refused for the console's own sessions and processes of other kinds; NotPermitted with the grant that is missing."""
     if found.is_hidden:
         raise NotPermitted(
             "This account may not see whose session it is, so it cannot be told from another.",
             missing=f"GRANT pg_monitor TO {quoted(found.own_account)};",
         )
-    if found.is_this or is_own(found, found.own_account):
+    if found.is_this or is_own(found, {*target.accounts, found.own_account}):
         raise Refused("It is a session of this console.", way_out=_stop_the_run(found))
     if found.backend_type not in kinds:
         what = found.backend_type or "process"
@@ -43,9 +45,9 @@ class HasName(Protocol):
     def account(self) -> str | None: ...
 
 
-def is_own(session: HasName, own_account: str) -> bool:
-    """Whether this console opened it. Anybody may take its name, so the account has to be the console's too."""
-    return session.account == own_account and calls_itself_own(session)
+def is_own(session: HasName, accounts: Collection[str]) -> bool:
+    """Whether this console opened it. Anybody may take its name, so the account has to be one of the console's too."""
+    return session.account in accounts and calls_itself_own(session)
 
 
 def calls_itself_own(session: HasName) -> bool:

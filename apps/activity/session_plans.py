@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apps.activity.identity import SessionRef, microseconds
+from apps.activity.identity import SessionRef, moment_text
 from apps.activity.reads.chosen import Chosen, Waiting
 from apps.engine import sqltext
 from apps.engine.contracts.plan import Cell, Check, Fact, Figure, Outcome, Sentence, Table, exactly, say
@@ -52,22 +52,27 @@ def waiting_table(waiting: Sequence[Waiting]) -> Table | None:
     if not waiting:
         return None
     return Table(
-        columns=("Waits", "Account", "Application", "For", "Since"),
+        columns=("Process", "Whose", "Waits for", "Since"),
         rows=tuple(_waiting_row(each) for each in waiting[:SHOWN_WAITING]),
         said=f"{min(len(waiting), SHOWN_WAITING)} of {len(waiting)} sessions that wait behind it",
     )
 
 
 def _waiting_row(each: Waiting) -> tuple[Cell, ...]:
-    session, wait = each.session, each.wait
+    wait, since_s = each.wait, each.wait.wait_s
     lock = f"{wait.mode_words} on {wait.relation}" if wait.relation else wait.lock_type
     return (
         Cell(text=str(wait.pid)),
-        Cell(name=((session.account if session else None) or "?").encode()),
-        Cell(name=((session.application if session else None) or "–").encode("utf-8", "surrogateescape")),
+        Cell(name=_whose(each).encode("utf-8", "surrogateescape")),
         Cell(name=lock.encode()),
-        Cell(amount=exactly(wait.wait_s, "s")) if wait.wait_s is not None else Cell(text="not told before 14"),
+        Cell(text="not told before 14") if since_s is None else Cell(amount=exactly(since_s, "s")),
     )
+
+
+def _whose(each: Waiting) -> str:
+    """What it calls itself, or its account where it gave no name."""
+    session = each.session
+    return (session.application or session.account if session else None) or "unknown"
 
 
 def observed(found: Chosen, ref: SessionRef, waiting: Sequence[Waiting]) -> dict[str, str]:
@@ -79,7 +84,7 @@ def written(found: Chosen) -> str:
     """The transaction with changes in it, by its beginning; "none" where nothing would be lost."""
     if not found.is_written or found.transaction_at is None:
         return "none"
-    return str(microseconds(found.transaction_at))
+    return moment_text(found.transaction_at)
 
 
 def ended_check(ref: SessionRef, why: str) -> Check:
@@ -94,7 +99,8 @@ def still_waiting(outcome: Outcome, planned: int, now: int) -> tuple[Figure, ...
     return (*outcome.figures, gone_on)
 
 
-def command(function: str, ref: SessionRef, condition: str) -> str:
+def commands(function: str, ref: SessionRef, *conditions: str) -> tuple[str, ...]:
     """What is sent, with its parameters in their places: to be read."""
-    who = f"{function}(pid) FROM pg_stat_get_activity({ref.pid}) WHERE backend_start = '{ref.begun_at}'"
-    return f"SELECT {who} AND {condition}"
+    first = f"WHERE backend_start = '{ref.begun_at}'"
+    source = f"FROM pg_stat_get_activity({ref.pid})"
+    return (f"SELECT {function}(pid)", source, first, *(f"  AND {each}" for each in conditions))

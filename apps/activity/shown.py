@@ -76,16 +76,16 @@ def _hosts(hosts: tuple[bytes, ...]) -> SafeString:
     return format_html("{} and {} more", named, more_count) if more_count > 0 else named
 
 
-def shown_clients(clients: Iterable[Client], *, end: RowButton, own_user: bytes) -> list[ShownClient]:
-    """`own_user` is the console's: its connections cannot be ended, and somebody else's by the same name can."""
-    return [_client(client, _levers(client, end, own_user)) for client in clients]
+def shown_clients(clients: Iterable[Client], *, end: RowButton, own: frozenset[bytes]) -> list[ShownClient]:
+    """`own` are the console's users: its connections cannot be ended, and somebody else's by the same name can."""
+    return [_client(client, _levers(client, end, own)) for client in clients]
 
 
-def _levers(client: Client, end: RowButton, own_user: bytes) -> SafeString:
+def _levers(client: Client, end: RowButton, own: frozenset[bytes]) -> SafeString:
     """The cell of one client; no cell where the operator can end none."""
     if not end:
         return NOTHING
-    if client.is_replica or client.is_primary or (client.is_own and client.user == own_user):
+    if client.is_replica or client.is_primary or (client.is_own and client.user in own):
         return EMPTY_CELL
     ref = ClientRef(id=client.id, address=client.address).text
     return SafeString(f'<td class="acts">{end.of(ref, client.id)}</td>')

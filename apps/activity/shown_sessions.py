@@ -39,11 +39,11 @@ class ShownSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Levers:
-    """What can be done to each session of a page. `own_account` is the console's: its sessions have none."""
+    """What can be done to each session of a page. `own` are the console's accounts: its sessions have none."""
 
     cancel: RowButton
     end: RowButton
-    own_account: str
+    own: frozenset[str]
 
     def __bool__(self) -> bool:
         return bool(self.cancel or self.end)
@@ -52,12 +52,12 @@ class Levers:
         """The cell of one session; no cell where the operator can do none of it to any."""
         if not self:
             return NOTHING
-        if session is None or session.begun_at is None or is_own(session, self.own_account):
+        if session is None or session.begun_at is None or is_own(session, self.own):
             return EMPTY_CELL
-        ref = SessionRef(pid=session.pid, begun_at=session.begun_at, statement_at=session.statement_at).text
+        ref = SessionRef(pid=session.pid, begun_at=session.begun_at, statement_at=session.statement_at)
         runs = session.state == "active" and session.backend_type in (CLIENT, AUTOVACUUM)
-        cancel = self.cancel.of(ref, session.pid) if runs else NOTHING
-        end = self.end.of(ref, session.pid) if session.backend_type == CLIENT else NOTHING
+        cancel = self.cancel.of(ref.text, session.pid) if runs else NOTHING
+        end = self.end.of(ref.session.text, session.pid) if session.backend_type == CLIENT else NOTHING
         return SafeString(f'<td class="acts">{cancel}{end}</td>')
 
 

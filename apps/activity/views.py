@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.activity import words
+from apps.activity.identity import own_users
 from apps.activity.reads.clients import MOST_CLIENTS_SHOWN, Client, ClientOrder, channels, clients, grouped, ordered
 from apps.activity.reads.sessions import Activity, Session
 from apps.activity.reads.sessions import activity as read_activity
@@ -49,7 +50,7 @@ def _sessions(request: HttpRequest, server: Server, seen: Look, target: Callable
     which = which if which in ("transaction", "all") else "working"
     panel: Panel[Activity] = read_panel(lambda: read_activity(target(), idle=which == "all"))
     sessions = _chosen(panel.value.sessions, which) if panel.value else ()
-    levers = _levers(request, server, seen, panel.value)
+    levers = _levers(request, server, seen, own=frozenset(target().accounts) if panel.ok else frozenset())
     context = {
         "server": server,
         "look": seen,
@@ -68,13 +69,12 @@ def _sessions(request: HttpRequest, server: Server, seen: Look, target: Callable
     return render(request, part(request, "activity/postgres.html", "activity-now"), context)
 
 
-def _levers(request: HttpRequest, server: Server, seen: Look, found: Activity | None) -> Levers:
-    totals = found.totals if found else None
+def _levers(request: HttpRequest, server: Server, seen: Look, *, own: frozenset[str]) -> Levers:
     node = str(seen.address)
     return Levers(
         cancel=row_button(request, "activity.cancel_statement", server, varies="session", node=node),
         end=row_button(request, "activity.terminate_session", server, varies="session", node=node),
-        own_account=totals.own_account if totals else "",
+        own=own,
     )
 
 
@@ -90,13 +90,12 @@ def _clients(request: HttpRequest, server: Server, seen: Look, target: Callable[
     found: tuple[Client, ...] = panel.value.clients if panel.value else ()
     groups = grouped(found)
     end = row_button(request, "activity.kill_client", server, varies="client", node=str(seen.address))
-    own_user = (target().username if panel.ok else "").encode() or b"default"
     context = {
         "server": server,
         "look": seen,
         "panel": panel,
         "heading": words.clients_heading(panel.value) if panel.value else "Clients cannot be told",
-        "clients": shown_clients(ordered(found, order), end=end, own_user=own_user),
+        "clients": shown_clients(ordered(found, order), end=end, own=own_users(target()) if panel.ok else frozenset()),
         "end": end,
         "most_shown": MOST_CLIENTS_SHOWN,
         "groups": shown_groups(groups[:GROUPS_SHOWN]),

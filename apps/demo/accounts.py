@@ -73,7 +73,9 @@ def postgres_accounts(admin: psycopg.Connection[tuple[object, ...]], passwords: 
         ("contractor", "LOGIN VALID UNTIL '2026-01-31'"),
     ):
         _role(admin, role, attributes)
-    admin.execute("GRANT pg_signal_backend, shop TO signalbox_operate")
+    admin.execute(
+        "GRANT pg_signal_backend, shop, shop_owner TO signalbox_operate"
+    )  # before 17 only its owner maintains a table
     admin.execute("GRANT pg_read_all_data TO signalbox_backup")
     admin.execute("GRANT reporting TO contractor")
     admin.execute("ALTER ROLE signalbox SET default_transaction_read_only = on")

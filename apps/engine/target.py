@@ -51,7 +51,10 @@ class TLS:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """All that the engine needs to reach one server. Never stored, never logged with its secrets, never put in a task."""
+    """All that the engine needs to reach one server. Never stored, never logged with its secrets, never put in a task.
+
+    `accounts` are those of all profiles: what tells the console's own sessions from others' that take its name.
+    """
 
     id: str
     name: str
@@ -61,6 +64,7 @@ class Target:
     username: str = ""
     password: str = field(default="", repr=False)
     profile: Profile = Profile.MONITOR
+    accounts: tuple[str, ...] = ()
     tls: TLS | None = None
     connect_timeout_s: float = 3.0
     read_timeout_s: float = 5.0

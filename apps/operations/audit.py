@@ -41,8 +41,13 @@ def mac_of(previous: str, payload: str, *, key_id: str) -> str:
     return hmac.digest(key, previous.encode() + payload.encode(), "sha256").hex()
 
 
+def key_ids() -> list[str]:
+    """Of every key the console has, newest first."""
+    return list(_keys(settings.AUDIT_KEYS))
+
+
 def newest_key_id() -> str:
-    return next(iter(_keys(settings.AUDIT_KEYS)))
+    return key_ids()[0]
 
 
 def append(

@@ -81,14 +81,24 @@ def check_may_plan(operator: Operator, action: AnyAction, server: Server) -> Nee
 
 def obstacle(action: AnyAction, server: Server) -> str:
     """Why nobody can run this here now, as a sentence; empty where nothing stands in the way. Cost: two queries."""
+    return obstacle_at(server) or lack_of(action, server)
+
+
+def obstacle_at(server: Server) -> str:
+    """What stands in the way of every action on a server. Cost: two queries."""
     if server.read_only:
         return f"{server.key} is registered as read-only."
     if freeze := freeze_of(server):
         return f"Changes are frozen ({freeze}) by {freeze.by}: {freeze.reason}"
-    lacking = server.capability(action.feature, action.profile)
-    if lacking is not None and not lacking.ok:
-        return f"The console's account may not do this. {lacking.missing or lacking.reason}".strip()
     return _untested(server)
+
+
+def lack_of(action: AnyAction, server: Server) -> str:
+    """The right that the console's account lacks for one action, by the last probe. Cost: none."""
+    lacking = server.capability(action.feature, action.profile)
+    if lacking is None or lacking.ok:
+        return ""
+    return f"The console's account may not do this. {lacking.missing or lacking.reason}".strip()
 
 
 def freeze_of(server: Server) -> Freeze | None:

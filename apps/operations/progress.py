@@ -193,8 +193,9 @@ class RunProgress(contract.Progress):
 
 
 def _statement(text: str) -> str:
-    """A statement on one line. Values travel as parameters and are not in it."""
-    return " ".join(text.split())[:300]
+    """A statement on one line, without the header of its file. Values travel as parameters and are not in it."""
+    lines = (line for line in text.splitlines() if not line.startswith("--"))
+    return " ".join(" ".join(lines).split())[:300]
 
 
 def _commands(recorder: Recorder) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.operations import archives, audit_chain, execution, outbox, planning, reaping
+from apps.operations import anchors, archives, audit_chain, execution, outbox, planning, reaping
 from apps.operations.models import Plan, Run
 from apps.operations.models.plans import PlanState
 from apps.operations.models.runs import RunState
@@ -47,9 +47,9 @@ def keep_going() -> None:
 def clean_up() -> None:
     """Every few minutes: archives whose time is over, an anchor of the audit, toasts, plans and messages nobody wants any more."""
     archives.drop_expired()
-    audit_chain.drop_anchor()
     reaping.forget_old()
     outbox.forget_old()
+    anchors.drop_anchor()  # last: it raises where no anchor could be written, and the rest is done by then
 
 
 @shared_task(name="apps.operations.tasks.check_audit", ignore_result=True)

@@ -214,6 +214,21 @@ REDIS: tuple[Feature, ...] = (
         ),
     ),
     Feature(
+        key="upkeep.save", kind=_R, title="Write snapshots", pages="upkeep", profile=Profile.OPERATE, looks=False,
+        without="Snapshots are the server's own.",
+        commands=_words("BGSAVE; INFO persistence; TIME"),
+    ),
+    Feature(
+        key="upkeep.purge", kind=_R, title="Give unused memory back", pages="upkeep", profile=Profile.OPERATE, looks=False,
+        without="Memory is looked at, not given back.",
+        commands=_words("MEMORY PURGE; INFO memory"),
+    ),
+    Feature(
+        key="upkeep.config_set", kind=_R, title="Change settings", pages="upkeep", profile=Profile.OPERATE, looks=False,
+        without="Settings are looked at, not changed.",
+        commands=_words("CONFIG SET maxmemory 0; CONFIG GET maxmemory; INFO memory"),
+    ),
+    Feature(
         key="activity.kill", kind=_R, title="End clients", pages="clients", profile=Profile.OPERATE, looks=False,
         without="Clients are looked at, not ended.",
         commands=_words("CLIENT KILL ID 0; CLIENT LIST; CLIENT ID; ACL WHOAMI; INFO server; TIME"),

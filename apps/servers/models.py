@@ -123,7 +123,8 @@ class Server(models.Model):
 
     def target(self, profile: Profile = Profile.MONITOR) -> Target:
         """What the engine needs, secrets opened. Errors: SecretUnusable when the stored secret belongs elsewhere."""
-        credential = self.credential(profile)
+        accounts = self._accounts()
+        credential = accounts.get(profile) or accounts.get(Profile.MONITOR)
         return Target(
             id=self.key,
             name=self.key,
@@ -133,6 +134,7 @@ class Server(models.Model):
             username=credential.username if credential else "",
             password=credential.password() if credential else "",
             profile=profile,
+            accounts=tuple(sorted({each.username for each in accounts.values()})),
             tls=TLS(ca=self.tls_ca, certificate=self.tls_certificate, key=self.client_key()) if self.tls else None,
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
@@ -141,8 +143,12 @@ class Server(models.Model):
 
     def credential(self, profile: Profile) -> Credential | None:
         """The account of a profile, or that of monitor where one serves all."""
-        by_profile = {c.profile: c for c in self.credentials.all()}
-        return by_profile.get(profile) or by_profile.get(Profile.MONITOR)
+        accounts = self._accounts()
+        return accounts.get(profile) or accounts.get(Profile.MONITOR)
+
+    def _accounts(self) -> dict[str, Credential]:
+        """By profile. Cost: one query, unless they were read before."""
+        return {credential.profile: credential for credential in self.credentials.all()}
 
     def capability(self, feature: str, profile: Profile = Profile.MONITOR) -> Capability | None:
         """What the last probe found for one feature, or None when nothing is known: then a page just tries."""

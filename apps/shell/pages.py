@@ -45,6 +45,9 @@ PAGES = (
     ("Approvals", "operations:approvals", "user-check", "console.use", "a"),
     ("Audit", "operations:audit", "file-text", "console.use", "u"),
     ("Operators", "accounts:list", "users", "operators.view", ""),
+    ("Freezes", "operations:freezes", "player-pause", "freezes.manage", ""),
+    ("Archive", "operations:archive", "arrow-back-up", "freezes.manage", ""),
+    ("Deliveries", "operations:deliveries", "mail", "freezes.manage", ""),
 )
 # title, route, permission, the feature of the capability probe that the page stands on
 SECTIONS = {

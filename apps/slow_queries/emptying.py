@@ -92,11 +92,10 @@ def shapes_table(logs: Iterable[NodeLog]) -> Table | None:
         (
             Cell(name=f"{group.shape.name} {group.shape.arguments}".strip()[:MOST_SHAPE].encode()),
             Cell(amount=exactly(group.calls_count)),
-            Cell(amount=exactly(group.total_s, "s")),
             Cell(amount=exactly(group.slowest_s, "s")),
         )
         for group in groups[:SHAPES_SHOWN]
     )
     read, kept = sum(len(log.entries) for log in logs), sum(log.kept_count for log in logs)
     said = f"{len(rows)} of {len(groups)} shapes, from {'all' if read >= kept else f'the newest {read:,} of'} {kept:,} entries"
-    return Table(columns=("Shape", "Entries", "Time in all", "Slowest"), rows=rows, said=said)
+    return Table(columns=("Shape", "Entries", "Slowest"), rows=rows, said=said)

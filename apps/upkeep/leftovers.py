@@ -6,6 +6,7 @@ that came into being under its own hands, told apart by what stood there before;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from apps.engine.text import plain
 from apps.upkeep import relations
 from apps.upkeep.relations import Leftover
 
+NAMED = re.compile(r"_cc(new|old)[0-9]*$")
 REMOVED_WITHIN_S = 30.0
 Mark = tuple[int, str]  # a former index keeps its number and gets another name
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from apps.engine.connections.postgres import postgres_node, sql
-from apps.engine.contracts.action import Action, Cancelled, NoUndo, Progress, Tier
+from apps.engine.contracts.action import Action, Cancelled, NoUndo, Progress, Stopped, Tier
 from apps.engine.contracts.params import param
 from apps.engine.contracts.plan import Check, Ending, Fact, Figure, Outcome, Plan, Sentence, exactly, say
 from apps.engine.errors import Busy, Gone
@@ -121,9 +122,17 @@ class Maintains(Action[Params]):
                 target, node, statement, database=database, progress=progress,
                 settings=[*notices_a_death(version), *settings], begins_within_s=self.begins_within_s,
             )  # fmt: skip
+            _told(progress, ended)
             written = None if ended.error else own_session(node).written - began
         after = None if ended.is_lost else looked_again(target, params)
         return Carried(ended=ended, before=before, after=after, written_bytes=written)
+
+
+def _told(progress: Progress, ended: Ended) -> None:
+    """All of it, or none: pages that were read are nothing that was done."""
+    count = ended.total_count if ended.is_well else 0
+    with suppress(Stopped):  # asked to stop just as it ended
+        progress.step(count, total_count=ended.total_count)
 
 
 def looked_again(target: Target, params: OfRelation) -> Relation | None:
@@ -200,12 +209,12 @@ def effect_name(params: OfRelation) -> str:
 
 def ended_badly(ended: Ended, name: bytes, *, stays: str, ending: Ending) -> Outcome:
     """Words for a statement that did not come to its end. `ending` is for one that had begun, `stays` what is true then."""
+    if ended.is_lost:
+        return Outcome(ending=Ending.UNKNOWN, said=say(f"{_reason(ended)} Whether ", name, " was done is not known."))
     if ended.stopped is not None:
         how = Ending.FAILED if isinstance(ended.stopped, NotBegun) else ending
         how = Ending.CANCELLED if isinstance(ended.stopped, Cancelled) else how
         return Outcome(ending=how, said=say(f"{ended.stopped.message} ", name, f": {stays}"))
-    if ended.is_lost:
-        return Outcome(ending=Ending.UNKNOWN, said=say(f"{_reason(ended)} Whether ", name, " was done is not known."))
     return Outcome(
         ending=ending if ended.has_begun else Ending.FAILED, said=say(f"{_reason(ended)} ", name, f": {stays}")
     )

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.operations.levers import Lever, lever, refs
+from apps.servers.models import Server
 from apps.servers.panels import Panel
 from apps.shell.templatetags.shell import ago, bar, bytes_si, count, name, percent, sig
 from apps.shell.templatetags.table_rows import NOTHING, class_of
+from apps.upkeep.leftovers import NAMED
 from apps.upkeep.reads.indexes import Index
+from apps.upkeep.reads.redis_settings import Setting
 from apps.upkeep.reads.remark import Remark
 from apps.upkeep.reads.sequences import Sequence
 from apps.upkeep.reads.tables import Table
+from apps.upkeep.settable import SETTABLE
 
 LARGEST_SHOWN, SEQUENCES_SHOWN = 20, 15
 AUTO = SafeString(' <span class="subnum" title="By autovacuum">auto</span>')
@@ -28,6 +34,16 @@ UNREADABLE = SafeString(
     '<span class="why-unknown" title="GRANT SELECT ON SEQUENCE, or pg_read_all_data">unknown</span>'
 )
 NEVER = SafeString('<span class="none" title="Not since the statistics began">–</span>')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levers:
+    """The buttons of a database's rows."""
+
+    vacuum: Lever
+    analyze: Lever
+    rebuild: Lever
+    remove: Lever
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +63,7 @@ class ShownTable:
     analyzed: SafeString
     scans: SafeString
     remark: SafeString
+    levers: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +79,7 @@ class ShownIndex:
     size: SafeString
     scans: SafeString
     enforces: str
+    lever: SafeString
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +93,40 @@ class ShownSequence:
     used: SafeString
 
 
-def long_rows(panels: Mapping[str, Panel[Any]]) -> dict[str, list[Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownSetting:
+    """A setting of a Redis with its button, where it may be changed from here."""
+
+    setting: Setting
+    lever: SafeString
+
+
+def levers_of(request: HttpRequest, server: Server, database: str) -> Levers:
+    """Cost: the queries of four buttons, once a page."""
+    raw = database.encode("utf-8", "surrogateescape")
+    vacuum, analyze, rebuild, remove = (
+        lever(request, key, server, database=raw)
+        for key in ("upkeep.vacuum", "upkeep.analyze_table", "upkeep.reindex", "upkeep.drop_leftover")
+    )
+    return Levers(vacuum=vacuum, analyze=analyze, rebuild=rebuild, remove=remove)
+
+
+def shown_settings(settings: Iterable[Setting], change: Lever) -> tuple[ShownSetting, ...]:
+    return tuple(
+        ShownSetting(
+            setting=each, lever=change.at(SafeString(f"name={each.name}")) if each.name in SETTABLE else NOTHING
+        )
+        for each in settings
+    )
+
+
+def long_rows(panels: Mapping[str, Panel[Any]], levers: Levers) -> dict[str, list[Any]]:
     """The rows of the panels that have long tables; none of a panel that was not asked for, or could not be read."""
     tables, review, sequences = (_read(panels, name) for name in ("tables", "indexes", "sequences"))
     return {
-        "tables": [_table(table, table.remark) for table in tables or ()],
-        "findings": [_index(each.index, each.remark) for each in (review.findings if review else ())],
-        "indexes": [_index(index, None) for index in (review.largest[:LARGEST_SHOWN] if review else ())],
+        "tables": [_table(table, table.remark, levers) for table in tables or ()],
+        "findings": [_index(each.index, each.remark, levers) for each in (review.findings if review else ())],
+        "indexes": [_index(index, None, levers) for index in (review.largest[:LARGEST_SHOWN] if review else ())],
         "sequences": [_sequence(each) for each in (sequences or ())[:SEQUENCES_SHOWN]],
     }
 
@@ -95,7 +140,8 @@ def _edge(remark: Remark | None) -> SafeString:
     return class_of(f"edge-{remark.signal}" if remark and remark.is_trouble else "")
 
 
-def _table(table: Table, remark: Remark | None) -> ShownTable:
+def _table(table: Table, remark: Remark | None, levers: Levers) -> ShownTable:
+    where = _where(table.schema, table.name)
     return ShownTable(
         edge=_edge(remark),
         name=_qualified(table),
@@ -110,7 +156,12 @@ def _table(table: Table, remark: Remark | None) -> ShownTable:
         analyzed=_since(table.analyzed_at),
         scans=SafeString(f"{count(table.sequential_count)}, {count(table.index_count)}"),
         remark=format_html('<span title="{}">{}</span>', remark.why, _said(remark)) if remark else NOTHING,
+        levers=SafeString(f"{levers.vacuum.at(where)} {levers.analyze.at(where)}"),
     )
+
+
+def _where(schema: str, name: str) -> SafeString:
+    return refs(schema=schema.encode("utf-8", "surrogateescape"), name=name.encode("utf-8", "surrogateescape"))
 
 
 def _sizes(table: Table) -> SafeString:
@@ -133,7 +184,7 @@ def _said(remark: Remark) -> SafeString:
     return sig(remark.signal, remark.short)
 
 
-def _index(index: Index, remark: Remark | None) -> ShownIndex:
+def _index(index: Index, remark: Remark | None, levers: Levers) -> ShownIndex:
     return ShownIndex(
         edge=_edge(remark),
         finding=_said(remark) if remark else NOTHING,
@@ -144,7 +195,16 @@ def _index(index: Index, remark: Remark | None) -> ShownIndex:
         size=bytes_si(index.size_bytes),
         scans=count(index.scan_count),
         enforces="primary key" if index.is_primary else "unique" if index.is_unique else "",
+        lever=_index_lever(index, levers),
     )
+
+
+def _index_lever(index: Index, levers: Levers) -> SafeString:
+    """What a rebuild left behind is removed; what is being built, or PostgreSQL rebuilds for nobody, has none."""
+    if index.is_being_built or index.is_exclusion:
+        return NOTHING
+    is_leftover = not index.is_valid and NAMED.search(index.name)
+    return (levers.remove if is_leftover else levers.rebuild).at(_where(index.schema, index.name))
 
 
 def _sequence(each: Sequence) -> ShownSequence:

@@ -15,6 +15,7 @@ from django.shortcuts import render
 
 from apps.engine.errors import Gone, Unreachable
 from apps.engine.target import Target
+from apps.operations.levers import lever
 from apps.servers.access import server_page
 from apps.servers.fragments import fragment
 from apps.servers.models import Server
@@ -22,7 +23,7 @@ from apps.servers.panels import Panel, read_panel
 from apps.upkeep.reads import indexes, postgres_settings, redis_settings, sequences, tables, wal
 from apps.upkeep.reads import redis as node
 from apps.upkeep.reads.remark import Remark, ranked, safe_name
-from apps.upkeep.shown import long_rows
+from apps.upkeep.shown import ShownSetting, levers_of, long_rows, shown_settings
 
 Questions = Mapping[str, Callable[[], Any]]
 STRIKES_MOST = 2
@@ -84,10 +85,12 @@ def _page(
     context: dict[str, Any],
     *,
     reach: Callable[[], Any],
+    rows: Callable[[dict[str, Panel[Any]]], dict[str, Any]],
 ) -> HttpResponse:
+    """`rows` makes of the panels what their long tables show."""
     only = asked_panel(request, lanes)
     panels = read_all(lanes, only, reach=reach)
-    context |= {"panels": panels, **long_rows(panels)}
+    context |= {"panels": panels, **rows(panels)}
     if only:
         return render(request, f"{template}#{only}", context)
     return render(request, template, context | _heading(panels, context["roles"]))
@@ -150,8 +153,17 @@ def _redis(request: HttpRequest, server: Server) -> HttpResponse:
     }
     context = {"server": server, "roles": roles, "addresses": addresses, "address": address}
     return _page(
-        request, "upkeep/redis.html", [questions], context, reach=lambda: node.reach(target(), address=address)
-    )
+        request, "upkeep/redis.html", [questions], context, reach=lambda: node.reach(target(), address=address),
+        rows=lambda panels: _settings(request, server, str(address), panels),
+    )  # fmt: skip
+
+
+def _settings(
+    request: HttpRequest, server: Server, address: str, panels: Mapping[str, Panel[Any]]
+) -> dict[str, tuple[ShownSetting, ...]]:
+    panel = panels.get("upkeep_settings")
+    known = panel.value.known if panel is not None and panel.value else ()
+    return {"settings": shown_settings(known, lever(request, "upkeep.config_set", server, node=address))}
 
 
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------
@@ -170,7 +182,11 @@ def _postgres(request: HttpRequest, server: Server) -> HttpResponse:
         return render(request, "upkeep/unusable.html", context | {"error": target.error})
     reachable = target.value
     lanes = [_of_cluster(reachable), _of_database(reachable, database)]
-    return _page(request, "upkeep/postgres.html", lanes, context, reach=lambda: tables.reach(reachable))
+    levers = levers_of(request, server, database)
+    return _page(
+        request, "upkeep/postgres.html", lanes, context, reach=lambda: tables.reach(reachable),
+        rows=lambda panels: long_rows(panels, levers),
+    )  # fmt: skip
 
 
 def _of_cluster(target: Target) -> dict[str, Callable[[], Any]]:

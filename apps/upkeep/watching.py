@@ -75,6 +75,7 @@ class Watch:
     is_cancelled: bool = False
     waited_for: list[int] = field(default_factory=list)
     has_begun: bool = False
+    total_count: int = 1
     _next_at: float = 0.0
     _heard_at: float = field(default_factory=time.monotonic)
     _began_at: float = field(default_factory=time.monotonic)
@@ -111,6 +112,7 @@ class Watch:
         seen = found[0]
         self.has_begun = self.has_begun or seen.phase is not None
         self.waited_for = seen.waits_for or self.waited_for
+        self.total_count = seen.total_count or self.total_count
         self._give_up_waiting(seen)
         note = "is asked to stop" if self.stopped else seen.note
         try:
@@ -147,6 +149,7 @@ class Ended:
     warnings: tuple[str, ...]
     waited_for: tuple[int, ...]
     has_begun: bool
+    total_count: int
     took_s: float
 
     @property
@@ -201,5 +204,6 @@ def watched(
         warnings=tuple(notice.text for notice in node.notices if notice.severity == "WARNING"),
         waited_for=tuple(watch.waited_for),
         has_begun=watch.has_begun,
+        total_count=watch.total_count,
         took_s=time.monotonic() - begun,
     )

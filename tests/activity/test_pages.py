@@ -260,3 +260,14 @@ def test_many_rows_with_buttons_ask_the_consoles_database_no_more_than_few(
             page = client.get("/servers/cache/activity/").content.decode()
     assert len(buttons(page, "do-activity-kill_client")) > 50
     assert len(many) == len(few)
+
+
+def test_what_stands_in_the_way_is_asked_once_for_all_buttons_of_a_page(
+    postgres_database: PostgresDatabase, alice: Operator, as_operator: SignIn
+) -> None:
+    register_postgres(postgres_database)
+    client = as_operator(alice)
+    with CaptureQueriesContext(connection) as asked:
+        client.get("/servers/shop/activity/")
+    freezes = [query["sql"] for query in asked.captured_queries if "operations_freeze" in query["sql"]]
+    assert sum("LIMIT 1" in each for each in freezes) == 1, "the frame asks for all of them besides"

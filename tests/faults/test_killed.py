@@ -27,6 +27,8 @@ KEYS = 400
 POINTS = 20
 DELETE, TTL = "keyspace.delete_pattern", "keyspace.set_ttl"
 HOUR_MS = 3_600_000
+# About as many points as a run over that many keys passes; a worker that is not told to die prints how many.
+DELETE_POINTS, TTL_POINTS, TRIM_POINTS = 260, 220, 80
 
 
 def furnish(server: RedisServer) -> None:
@@ -84,7 +86,7 @@ def test_delete_by_pattern_killed_and_resumed_loses_nothing(
     run = submitted(door(alice), DELETE, pattern=b"cart:tmp:*")
     busy = [b"cart:tmp:%d" % n for n in range(0, KEYS, 40)] + [b"cart:user:1"]
     with counting(busy) as second:
-        killed = worker(run, at=spread(_points_of_delete())[number])
+        killed = worker(run, at=spread(DELETE_POINTS)[number])
         assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
         run = resumed(worker, run)
     assert run.state in ("done", "partial"), run.outcome
@@ -100,11 +102,6 @@ def test_delete_by_pattern_killed_and_resumed_loses_nothing(
     assert outcomes == 1
 
 
-def _points_of_delete() -> int:
-    """About as many as a run of this size passes: pages of 50 to 200 keys, some ten points each."""
-    return 90
-
-
 @pytest.mark.parametrize("number", range(POINTS))
 def test_set_ttl_killed_and_resumed_can_be_undone_whole(
     number: int, redis_clean: RedisServer, alice: Operator, door: OpenDoor, worker: Worker
@@ -112,7 +109,7 @@ def test_set_ttl_killed_and_resumed_can_be_undone_whole(
     furnish(redis_clean)
     at = door(alice)
     run = submitted(at, TTL, pattern=b"cart:tmp:*", ttl_s=60, which="all")
-    killed = worker(run, at=spread(_points_of_delete())[number])
+    killed = worker(run, at=spread(TTL_POINTS)[number])
     assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
     run = resumed(worker, run)
     assert run.state == "done", run.outcome
@@ -123,6 +120,29 @@ def test_set_ttl_killed_and_resumed_can_be_undone_whole(
     for n in range(KEYS):
         ttl = redis_clean.command("PTTL", f"cart:tmp:{n}")
         assert (HOUR_MS - 600_000 < ttl <= HOUR_MS) if n % 4 == 0 else ttl == -1, n
+
+
+@pytest.mark.parametrize("number", range(POINTS))
+def test_trim_stream_killed_and_resumed_loses_no_entry(
+    number: int, redis_clean: RedisServer, alice: Operator, door: OpenDoor, worker: Worker
+) -> None:
+    """What is gone from the stream is kept, what a group has still to read is there, and what was added meanwhile as well."""
+    for n in range(1, KEYS + 1):
+        redis_clean.command("XADD", "events", f"{n}-0", "n", n)
+    for group, read in (("fast", KEYS), ("slow", KEYS - 50)):
+        redis_clean.command("XGROUP", "CREATE", "events", group, "0")
+        redis_clean.command("XREADGROUP", "GROUP", group, "one", "COUNT", read, "NOACK", "STREAMS", "events", ">")
+    run = submitted(door(alice), "queues.trim_stream", stream=b"events")
+    killed = worker(run, at=spread(TRIM_POINTS)[number])
+    assert killed.returncode in (-signal.SIGKILL, 0), killed.stderr
+    redis_clean.command("XADD", "events", f"{KEYS + 1}-0", "n", "added meanwhile")
+    run = resumed(worker, run)
+    assert run.state == "done" and run.done_count == KEYS - 50, run.outcome
+    left = [entry_id for entry_id, _ in redis_clean.command("XRANGE", "events", "-", "+")]
+    assert left == [b"%d-0" % n for n in range(KEYS - 49, KEYS + 2)]
+    kept = originals_of(run)
+    assert kept is not None
+    assert {record.name for record in kept.records()} == {b"%d-0" % n for n in range(1, KEYS - 49)}
 
 
 @pytest.mark.parametrize("at_point", [1, 3, 8])

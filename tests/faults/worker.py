@@ -2,8 +2,8 @@
 
     FAULTS_AT=17 python -m tests.faults.worker RUN
 
-A point is the beginning or the end of a step that matters: a page asked of the server, originals written, a page settled, a
-checkpoint, the end written down. Without FAULTS_AT it prints how many points it passed.
+A point is the beginning or the end of a step that matters: commands sent to the server, its answers read, originals written, a
+page settled, a checkpoint, the end written down. Without FAULTS_AT it prints how many points it passed.
 """
 
 from __future__ import annotations
@@ -65,12 +65,13 @@ def main() -> None:
     from apps.backups import sealed_file
     from apps.backups.folder import Draft
     from apps.engine.connections.postgres import PostgresNode
-    from apps.engine.pacing import Pacer
+    from apps.engine.connections.redis import RedisNode
     from apps.operations import execution
     from apps.operations.archives import RunArchive
     from apps.operations.progress import RunProgress
 
-    around(Pacer, "pages")
+    for name in ("send", "receive"):
+        around(RedisNode, name)
     around(PostgresNode, "_run")
     for name in ("append", "settle", "close"):
         around(RunArchive, name)

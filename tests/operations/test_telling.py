@@ -15,7 +15,8 @@ from pytest_django import Settings
 from apps.accounts.models import Operator, Role, ScopeKind
 from apps.engine.contracts.plan import Ending, Outcome, say
 from apps.operations import agreeing, execution, reaping
-from apps.operations.models import Message, Notice, Run
+from apps.operations.models import AuditEntry, Message, Notice, Run
+from tests.accounts.conftest import make_fresh
 from tests.conftest import grant
 from tests.operations.conftest import SECRET
 from tests.operations.door import OpenDoor
@@ -184,3 +185,34 @@ def test_an_old_toast_and_an_old_message_are_forgotten(alice: Operator) -> None:
     assert [notice.words for notice in Notice.objects.all()] == ["new"]
     kept = Message.objects.order_by("pk").values_list("event", flat=True)
     assert list(kept) == ["delivered 6", "given up 29", "waiting 60"]
+
+
+# -- one's own address -------------------------------------------------------------------------------------------------
+
+
+def test_everybody_sets_where_their_messages_go(alice: Operator, as_operator: SignIn) -> None:
+    client = as_operator(alice)
+    client.post("/operators/me/email/", {"email": "alice@example.org"})
+    alice.refresh_from_db()
+    assert alice.email == "", "a session that was left open sends no messages elsewhere"
+    make_fresh(client)
+    client.post("/operators/me/email/", {"email": "alice@example.org"})
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.org"
+    assert b'value="alice@example.org"' in client.get("/operators/me/").content
+    assert AuditEntry.objects.get(action="operator.email").actor == "alice"
+    client.post("/operators/me/email/", {"email": ""})
+    alice.refresh_from_db()
+    assert alice.email == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", ["alice", "alice@example.org\nBcc: eve@example.org", "a@b, c@d", "x" * 300 + "@example.org"]
+)
+def test_an_address_that_is_none_is_refused_and_not_lost(wrong: str, alice: Operator, as_operator: SignIn) -> None:
+    client = as_operator(alice)
+    make_fresh(client)
+    answer = client.post("/operators/me/email/", {"email": wrong})
+    alice.refresh_from_db()
+    assert answer.status_code == 422 and alice.email == ""
+    assert answer.context["email_form"]["email"].value() == wrong

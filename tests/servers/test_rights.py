@@ -193,6 +193,26 @@ def test_a_right_of_a_newer_version_is_named_with_that_version(each_postgres: Po
     assert ("PostgreSQL 17" in maintain.reason) == (major < 17)
 
 
+def test_who_may_maintain_one_table_may_press_the_button(each_postgres: PostgresDatabase, role: str) -> None:
+    """The plan tells of each table: an owner needs no grant, before 17 there is none."""
+    target = postgres_target(each_postgres.server, each_postgres.name, username=role, profile=Profile.OPERATE)
+    maintain = next(feature for feature in POSTGRES if feature.key == "upkeep.maintain")
+    each_postgres.sql("CREATE TABLE orders (id int)")
+    assert not of(probe(target), maintain)[0]
+    each_postgres.sql(f"ALTER TABLE orders OWNER TO {role}")
+    assert of(probe(target), maintain) == (True, "", "")
+    each_postgres.sql("ALTER TABLE orders OWNER TO CURRENT_USER")
+    if each_postgres.server.version[0] >= 17:
+        each_postgres.sql(f"GRANT MAINTAIN ON orders TO {role}")
+        assert of(probe(target), maintain) == (True, "", "")
+        each_postgres.sql(f"REVOKE MAINTAIN ON orders FROM {role}")
+
+
+def test_a_superuser_may_maintain_whatever_the_version(each_postgres: PostgresDatabase) -> None:
+    target = postgres_target(each_postgres.server, each_postgres.name, profile=Profile.OPERATE)
+    assert next(c for c in probe(target).capabilities if c.key == "upkeep.maintain").ok
+
+
 def test_a_database_without_the_extension_is_told_to_create_it(each_postgres: PostgresDatabase, role: str) -> None:
     if each_postgres.server.has_statement_statistics:
         each_postgres.sql("DROP EXTENSION pg_stat_statements")

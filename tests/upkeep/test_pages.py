@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 
 from apps.accounts.models import Operator
+from apps.engine.text import ref
 from apps.servers.models import Server
+from apps.upkeep.settable import SETTABLE
 from tests.real_servers import PostgresDatabase, RedisServer
 
 AsOperator = Callable[[Operator], Client]
@@ -108,3 +113,89 @@ def test_a_plain_role_sees_what_it_may(
     assert "secret_thing" in page
     assert "GRANT SELECT ON SEQUENCE" in page
     each_postgres.sql("DROP ROLE plain_one")
+
+
+def links(page: str, action: str) -> list[str]:
+    """The addresses of an action's buttons."""
+    return [
+        html.unescape(found) for found in re.findall(rf'href="(/servers/[^"]*/do/{re.escape(action)}/[^"]*)"', page)
+    ]
+
+
+def test_each_table_and_index_has_its_buttons_and_they_lead_to_it(
+    each_postgres: PostgresDatabase,
+    registered_postgres: Callable[..., Server],
+    alice: Operator,
+    as_operator: AsOperator,
+) -> None:
+    quoted = '"' + HOSTILE.replace('"', '""') + '"'
+    each_postgres.sql(f"CREATE TABLE {quoted} (id serial PRIMARY KEY, x int)")
+    registered_postgres(each_postgres)
+    client = as_operator(alice)
+    page = client.get("/servers/orders/upkeep/").content.decode()
+    for action, shown in (("upkeep.vacuum", HOSTILE), ("upkeep.analyze_table", HOSTILE), ("upkeep.reindex", "_id_seq")):
+        found = links(page, action)
+        assert len(found) == 1, action
+        form = client.get(found[0])
+        assert form.status_code == 200 and "<script>alert" not in form.content.decode(), shown
+    fields = {"database": ref(each_postgres.name.encode()), "schema": ref(b"public"), "name": ref(HOSTILE.encode())}
+    planned = client.post("/servers/orders/do/upkeep.vacuum/", {**fields, "analyze": "on", "pace": "gentle"})
+    assert planned.status_code == 302
+    said = client.get(planned.headers["Location"]).content.decode()
+    assert "VACUUM (ANALYZE)" in said and "<script>alert" not in said
+
+
+def test_what_a_rebuild_left_has_the_button_that_removes_it(
+    postgres_database: PostgresDatabase,
+    registered_postgres: Callable[..., Server],
+    alice: Operator,
+    as_operator: AsOperator,
+) -> None:
+    postgres_database.sql("CREATE TABLE orders (id int)")
+    postgres_database.sql("CREATE INDEX by_id_ccnew ON orders (id)")
+    postgres_database.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'by_id_ccnew'::regclass")
+    registered_postgres(postgres_database)
+    page = as_operator(alice).get("/servers/orders/upkeep/").content.decode()
+    removed = links(page, "upkeep.drop_leftover")
+    assert removed and all(ref(b"by_id_ccnew") in each for each in removed)
+    assert not links(page, "upkeep.reindex")
+
+
+def test_who_may_only_look_sees_no_button(
+    postgres_database: PostgresDatabase,
+    redis_clean: RedisServer,
+    registered_postgres: Callable[..., Server],
+    registered_redis: Callable[..., Server],
+    bob: Operator,
+    as_operator: AsOperator,
+) -> None:
+    postgres_database.sql("CREATE TABLE orders (id int PRIMARY KEY)")
+    registered_postgres(postgres_database)
+    registered_redis(redis_clean)
+    for key in ("orders", "cache"):
+        assert "/do/" not in as_operator(bob).get(f"/servers/{key}/upkeep/").content.decode()
+
+
+def test_a_frozen_server_has_grey_buttons_with_the_reason(
+    postgres_database: PostgresDatabase,
+    registered_postgres: Callable[..., Server],
+    alice: Operator,
+    as_operator: AsOperator,
+) -> None:
+    postgres_database.sql("CREATE TABLE orders (id int PRIMARY KEY)")
+    registered_postgres(postgres_database)
+    Server.objects.update(read_only=True)
+    page = as_operator(alice).get("/servers/orders/upkeep/").content.decode()
+    assert "is registered as read-only" in page and "/do/upkeep" not in page
+
+
+def test_settings_that_may_be_changed_have_a_button_and_no_other(
+    redis_clean: RedisServer, registered_redis: Callable[..., Server], alice: Operator, as_operator: AsOperator
+) -> None:
+    registered_redis(redis_clean)
+    client = as_operator(alice)
+    page = client.get("/servers/cache/upkeep/").content.decode()
+    named = {parse_qs(urlsplit(each).query)["name"][0] for each in links(page, "upkeep.config_set")}
+    assert {"maxmemory", "maxmemory-policy", "timeout"} <= named <= set(SETTABLE)
+    assert "/do/upkeep.bgsave/" in page and "/do/upkeep.memory_purge/" in page
+    assert client.get(links(page, "upkeep.config_set")[0]).status_code == 200

@@ -22,7 +22,7 @@ _CONCURRENTLY = re.compile(r"\b(?:CREATE\s+(?:UNIQUE\s+)?INDEX|REINDEX)\b.*\bCON
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
-    session: str = param("Statement of", fixed=True, most_bytes=64)
+    session: str = param("Session", fixed=True, most_bytes=128)
     node: str = param("Node", fixed=True, default="")
 
 
@@ -41,6 +41,7 @@ class CancelStatement(Action[Params]):
         "Any other statement, also where the process id is another's by then; the session itself; the console's own."
     )
     inline = True
+    lost = "What it was told to cancel may run on or not."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one session and who waits behind it. Cost: two or three statements, below 10 ms.
@@ -51,7 +52,7 @@ class CancelStatement(Action[Params]):
         ref = SessionRef.of(params.session)
         with postgres_node(target.named(params.node)) as node:
             found = chosen(node, ref)
-            check_may_be_told(found, kinds=(CLIENT, AUTOVACUUM))
+            check_may_be_told(found, target, kinds=(CLIENT, AUTOVACUUM))
             waiting = behind(node, ref.pid)
         blocked = _why_not(found, ref)
         return Plan(
@@ -68,7 +69,9 @@ class CancelStatement(Action[Params]):
             ),
             facts=_facts(found),
             sample=session_plans.waiting_table(waiting),
-            commands=(_command(ref),),
+            commands=session_plans.commands(
+                "pg_cancel_backend", ref, f"query_start = '{ref.statement_at}'", "state = 'active'"
+            ),
             warnings=_warnings(found),
             most_count=1,
             observed=session_plans.observed(found, ref, waiting),
@@ -147,10 +150,6 @@ def _warnings(found: Chosen) -> tuple[Sentence, ...]:
     if calls_itself_own(found):
         told.append("It calls itself by this console's name, and signs in as another account.")
     return tuple(say(each) for each in told)
-
-
-def _command(ref: SessionRef) -> str:
-    return session_plans.command("pg_cancel_backend", ref, f"query_start = '{ref.statement_at}' AND state = 'active'")
 
 
 def _outcome(ref: SessionRef, heard: signalling.Heard) -> Outcome:

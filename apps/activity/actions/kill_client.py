@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apps.activity.identity import ClientRef
+from apps.activity.identity import ClientRef, own_users
 from apps.activity.reads.chosen_client import ChosenClient, chosen_client
 from apps.activity.reads.clients import Client
 from apps.engine.connections.redis import RedisNode, redis_node
@@ -40,6 +40,7 @@ class KillClient(Action[Params]):
     undo = NoUndo("A connection that was closed is gone; most clients connect again by themselves.")
     never = "Any other client, also where its number is another's after a restart; replication; the console's own."
     inline = True
+    lost = "The client may have been ended or not."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one client. Cost: three round trips; the whole list below Redis 6.2.
@@ -49,7 +50,7 @@ class KillClient(Action[Params]):
         ref = ClientRef.of(params.client)
         with redis_node(target.named(params.node)) as node:
             found = chosen_client(node, ref)
-        _check_may_be_ended(found)
+        _check_may_be_ended(found, target)
         client = found.client
         return Plan(
             effect=f"End client {client.id}",
@@ -87,7 +88,7 @@ class KillClient(Action[Params]):
         ref = ClientRef.of(params.client)
         with progress.redis(target.named(params.node).address) as node:
             found = chosen_client(node, ref)
-            _check_may_be_ended(found)
+            _check_may_be_ended(found, target)
             if not _same_life(plan, found.server_life).ok:
                 raise Moved("The server was started again since. Nothing was done.", way_out="Plan it again.")
             progress.check()
@@ -114,10 +115,10 @@ def _same_life(plan: Plan, now: str) -> Check:
     return Check(label="Start of the server", planned=planned[:8], now=now[:8], ok=now == planned)
 
 
-def _check_may_be_ended(found: ChosenClient) -> None:
+def _check_may_be_ended(found: ChosenClient, target: Target) -> None:
     """Errors: Refused for the console's own connections, and for both ends of a replication."""
     client = found.client
-    if found.is_this_console:
+    if found.is_one_of(own_users(target)):
         raise Refused("It is a connection of this console.", way_out="It ends by itself when it is not used.")
     if client.is_replica:
         raise Refused(
@@ -175,9 +176,9 @@ def _facts(client: Client) -> tuple[Fact, ...]:
 
 def _state(client: Client) -> str:
     if client.queued_count is not None:
-        return f"in a transaction (MULTI), idle for {duration_text(client.idle_s)}"
+        return "in a transaction (MULTI)" + (f", silent for {duration_text(client.idle_s)}" if client.idle_s else "")
     if client.is_blocked:
-        return f"blocked, for {duration_text(client.idle_s)}"
+        return f"blocked, for {duration_text(client.idle_s)}" if client.idle_s else "blocked"
     return client.state if not client.idle_s else f"{client.state}, silent for {duration_text(client.idle_s)}"
 
 

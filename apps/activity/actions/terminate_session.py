@@ -21,7 +21,7 @@ YOUNG_S = 10.0  # a busy session is in another transaction every moment; what it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
-    session: str = param("Session", fixed=True, most_bytes=64)
+    session: str = param("Session", fixed=True, most_bytes=128)
     node: str = param("Node", fixed=True, default="")
 
 
@@ -38,6 +38,7 @@ class TerminateSession(Action[Params]):
     undo = NoUndo("What the session had not committed is rolled back by the server, and nobody has it any more.")
     never = "Any other session, also where the process id is another's by then; replication; the console's own."
     inline = True
+    lost = "The session may have ended or not."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: one session and who waits behind it. Cost: two or three statements, below 10 ms.
@@ -48,7 +49,7 @@ class TerminateSession(Action[Params]):
         ref = _ref(params)
         with postgres_node(target.named(params.node)) as node:
             found = chosen(node, ref)
-            check_may_be_told(found, kinds=(CLIENT,))
+            check_may_be_told(found, target, kinds=(CLIENT,))
             waiting = behind(node, ref.pid)
         return Plan(
             effect=f"End session {ref.pid}",
@@ -61,7 +62,7 @@ class TerminateSession(Action[Params]):
             ),
             facts=_facts(found),
             sample=session_plans.waiting_table(waiting),
-            commands=(session_plans.command("pg_terminate_backend", ref, "backend_type = 'client backend'"),),
+            commands=session_plans.commands("pg_terminate_backend", ref, "backend_type = 'client backend'"),
             warnings=_warnings(found),
             most_count=1,
             observed=session_plans.observed(found, ref, waiting),
@@ -107,13 +108,11 @@ ACTION = TerminateSession()
 
 
 def _ref(params: Params) -> SessionRef:
-    """The session alone: whichever statement it runs."""
-    ref = SessionRef.of(params.session)
-    return SessionRef(pid=ref.pid, begun_at=ref.begun_at)
+    return SessionRef.of(params.session).session
 
 
 def _since(written: str) -> str:
-    return "none" if written == "none" else f"transaction {written[-8:]}"
+    return "none" if written == "none" else f"those since {written}"
 
 
 def _age(found: Chosen) -> str:

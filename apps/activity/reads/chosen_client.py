@@ -23,10 +23,9 @@ class ChosenClient:
     own_id: int | None
     own_user: bytes
 
-    @property
-    def is_this_console(self) -> bool:
-        """Whether this console opened it. Anybody may take its name, so the user has to be the console's too."""
-        return self.client.id == self.own_id or (self.client.is_own and self.client.user == self.own_user)
+    def is_one_of(self, users: frozenset[bytes]) -> bool:
+        """Whether this console opened it, which signs in as these users."""
+        return self.client.id == self.own_id or (self.client.is_own and self.client.user in users | {self.own_user})
 
 
 def chosen_client(node: RedisNode, ref: ClientRef) -> ChosenClient:

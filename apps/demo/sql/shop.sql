@@ -52,3 +52,11 @@ GRANT SELECT ON outbox_event TO signalbox;
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO signalbox;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO shop;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO shop;
+-- Who owns a table may vacuum it and rebuild its indexes.
+ALTER TABLE customers OWNER TO shop_owner;
+ALTER TABLE orders OWNER TO shop_owner;
+ALTER TABLE order_items OWNER TO shop_owner;
+ALTER TABLE stock OWNER TO shop_owner;
+ALTER TABLE audit_entries OWNER TO shop_owner;
+ALTER TABLE coupons OWNER TO shop_owner;
+ALTER TABLE outbox_event OWNER TO shop_owner;

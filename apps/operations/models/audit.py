@@ -61,6 +61,14 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.seq} {self.phase} {self.actor} {self.action}"
 
+    def save(self, *args: Any, **how: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("the audit is append-only")
+        super().save(*args, **{**how, "force_insert": True})
+
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("the audit is append-only")
+
 
 class Anchor(models.Model):
     """The end of the chain at one moment, as it was also written outside of this database."""

@@ -17,12 +17,15 @@ from apps.engine.contracts.action import AnyAction
 from apps.engine.contracts.params import fields
 from apps.engine.contracts.plan import Amount, Cell, Sentence
 from apps.engine.errors import Gone
+from apps.operations.audited import title_of
 from apps.operations.buttons import obstacle_here
 from apps.operations.catalogue import action_for
+from apps.operations.models import Freeze
 from apps.servers.models import Server
 from apps.shell.templatetags.shell import icon, name, unknown
 
 register = template.Library()
+MOST_FROZEN = 3
 
 
 @register.simple_tag(takes_context=True)
@@ -169,13 +172,27 @@ def mean_s(sent: dict[str, Any]) -> float:
     return float(sent["total_s"]) / max(int(sent["count"]), 1)
 
 
+@register.inclusion_tag("operations/parts/frozen.html", takes_context=True)
+def frozen(context: template.Context) -> dict[str, Any]:
+    """The freezes that concern what a page shows: its server, or the servers in scope. Cost: one small query."""
+    operator = context.get("frame_operator")
+    if not operator:
+        return {}
+    here = context.get("frame_server")
+    shown = [here] if here else context.get("frame_servers") or ()
+    keys, environments = {server.key for server in shown}, {server.environment for server in shown}
+    freezes = [
+        freeze
+        for freeze in Freeze.objects.in_force()
+        if freeze.scope == "all" or freeze.key in (keys if freeze.scope == "server" else environments)
+    ]
+    return {"freezes": freezes[:MOST_FROZEN], "more_count": max(0, len(freezes) - MOST_FROZEN)}
+
+
 @register.filter
 def action_title(key: str) -> str:
-    """An action by its title; by its key where this version knows it no more."""
-    try:
-        return action_for(key).title
-    except Gone:
-        return key
+    """What was done, in words."""
+    return title_of(key)
 
 
 @register.filter

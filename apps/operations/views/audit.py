@@ -30,6 +30,7 @@ KINDS = {
     "changes": (Phase.INTENT, Phase.OUTCOME),
     "denied": (Phase.DENIED,),
     "read": (Phase.READ,),
+    "sign-ins": (Phase.SIGN_IN,),
     "approvals": (Phase.ASKED, Phase.ANSWERED),
     "console": (Phase.CONSOLE,),
 }
@@ -43,8 +44,8 @@ def audit(request: HttpRequest) -> HttpResponse:
     operator = operator_of(request)
     seen = visible_entries(operator)
     chosen = _filtered(seen, request)
-    before = request.GET.get("before", "")
-    rows = list((chosen.filter(seq__lt=int(before)) if before.isdecimal() else chosen)[: PAGE + 1])
+    before = _number(request.GET.get("before", ""))
+    rows = list((chosen.filter(seq__lt=before) if before is not None else chosen)[: PAGE + 1])
     counts = dict(_filtered(seen, request, kind=False).order_by().values_list("phase").annotate(Count("pk")))
     context = {
         "rows": rows[:PAGE],
@@ -62,6 +63,11 @@ def audit(request: HttpRequest) -> HttpResponse:
     return render(request, "operations/audit.html", context)
 
 
+def _number(text: str) -> int | None:
+    """One that a database can hold."""
+    return int(text) if text.isdecimal() and len(text) < 18 else None
+
+
 def _filtered(seen: QuerySet[AuditEntry], request: HttpRequest, *, kind: bool = True) -> QuerySet[AuditEntry]:
     asked = {
         name: request.GET.get(name, "").replace("\x00", "")[:80] for name in ("q", "who", "server", "days", "kind")
@@ -76,13 +82,14 @@ def _filtered(seen: QuerySet[AuditEntry], request: HttpRequest, *, kind: bool = 
         seen = seen.filter(at__gt=timezone.now() - timedelta(days=days))
     if asked["q"]:
         words = Q(payload__icontains=asked["q"])
-        seen = seen.filter(words | Q(run_number=int(asked["q"])) if asked["q"].isdecimal() else words)
+        number = _number(asked["q"])
+        seen = seen.filter(words if number is None else words | Q(run_number=number))
     return seen
 
 
 def _opened(seen: QuerySet[AuditEntry], request: HttpRequest) -> dict[str, Any] | None:
-    number = request.GET.get("row", "")
-    entry = seen.filter(seq=int(number)).first() if number.isdecimal() and len(number) < 18 else None
+    number = _number(request.GET.get("row", ""))
+    entry = seen.filter(seq=number).first() if number is not None else None
     if entry is None:
         return None
     told: dict[str, Any] = msgspec.json.decode(entry.payload)
@@ -92,9 +99,17 @@ def _opened(seen: QuerySet[AuditEntry], request: HttpRequest) -> dict[str, Any] 
         "who": facts.pop("who", {}),
         "params": facts.pop("params", {}),
         "facts": [
-            (label.replace("_", " "), value) for label, value in sorted(facts.items()) if value not in ("", None, [])
+            (label.replace("_", " "), _plain(value))
+            for label, value in sorted(facts.items())
+            if value not in ("", None, [], {})
         ],
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 @require_POST
@@ -152,11 +167,18 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def _lines(chosen: QuerySet[AuditEntry]) -> Iterator[str]:
     rows = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
     yield rows.writerow(COLUMNS)
-    for values in chosen.values_list(*COLUMNS)[:MOST_EXPORTED].iterator(chunk_size=1000):
+    for number, values in enumerate(chosen.values_list(*COLUMNS)[: MOST_EXPORTED + 1].iterator(chunk_size=1000)):
+        if number == MOST_EXPORTED:
+            yield rows.writerow([f"These are the newest {MOST_EXPORTED:,}: filter by period for the others."])
+            return
         yield rows.writerow([spreadsheet_safe(value) for value in values])
 
 
+# What a spreadsheet takes for the beginning of a formula, full-width forms and what it strips before it looks included.
+FORMULA = tuple("=+-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20")
+
+
 def spreadsheet_safe(value: Any) -> str:
-    """Text that begins like a formula gets an apostrophe before it: a spreadsheet would run it."""
+    """Text that begins like a formula, blanks aside, gets an apostrophe before it: a spreadsheet would run it."""
     text = "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\x00") else text
+    return f"'{text}" if text.startswith(FORMULA) or text.lstrip().startswith(FORMULA) else text

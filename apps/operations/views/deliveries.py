@@ -28,7 +28,7 @@ FILTERS = ("state", "channel", "q")
 @require_safe
 @declared(MANAGE)
 def deliveries(request: HttpRequest) -> HttpResponse:
-    """Newest first. Cost: three queries."""
+    """Newest first. Cost: four queries."""
     permit(operator_of(request), MANAGE, None)
     chosen = _filtered(request)
     before = request.GET.get("before", "")
@@ -40,6 +40,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "counts": _counts(),
         "states": MessageState.values,
         "late_count": outbox.late_count(),
+        "failing_count": Message.objects.filter(state=MessageState.WAITING).exclude(error="").count(),
         "filters": _asked(request),
         "channels": list(CHANNELS),
         "is_told": bool(settings.NOTIFY_WEBHOOKS or settings.EMAIL_HOST),

@@ -73,7 +73,7 @@ def _filtered(seen: QuerySet[Run], request: HttpRequest) -> QuerySet[Run]:
         seen = seen.filter(operator__username=asked["who"])
     if asked["q"]:
         words = Q(reason__icontains=asked["q"]) | Q(server_key__icontains=asked["q"]) | Q(effect__icontains=asked["q"])
-        seen = seen.filter(words | Q(pk=int(asked["q"])) if asked["q"].isdecimal() else words)
+        seen = seen.filter(words | Q(pk=int(asked["q"])) if asked["q"].isdecimal() and len(asked["q"]) < 18 else words)
     return seen
 
 

@@ -1,5 +1,6 @@
 -- Which of the rights that the features ask for does this account hold here?
--- Versions: 13 and newer. A role that a version does not know is not held.
+-- Versions: 13 to 16. A role that a version does not know is not held.
+-- pg_maintain came with 17: here it is held by a superuser, and by who owns a table of this database.
 -- Rights: none. Parameters: none.
 -- Columns: name text (as in capabilities.RIGHTS), held boolean, account text.
 -- Cost: catalogues only, under 1 ms.
@@ -10,10 +11,14 @@ FROM (
         ('pg_read_all_stats'),
         ('pg_read_all_settings'),
         ('pg_signal_backend'),
-        ('pg_maintain'),
         ('pg_read_all_data')
     ) AS wanted (name)
     LEFT JOIN pg_catalog.pg_roles AS role ON role.rolname = wanted.name
+    UNION ALL
+    SELECT 'pg_maintain', EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper) OR EXISTS (
+        SELECT FROM pg_catalog.pg_class AS kept
+        WHERE kept.relkind IN ('r', 'm') AND kept.oid >= 16384 AND pg_has_role(kept.relowner, 'USAGE')
+    )
     UNION ALL
     SELECT 'pg_ls_waldir', has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE')
     UNION ALL

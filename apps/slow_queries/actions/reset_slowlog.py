@@ -40,6 +40,7 @@ class ResetSlowlog(Action[Params]):
     )
     never = "Keys, settings, latency events and command statistics."
     inline = True
+    lost = "Some nodes may be empty, and what was in their logs is then in no record."
 
     def plan(self, target: Target, params: Params, *, planning: Planning) -> Plan:
         """Shape: at most 128 entries a node. Cost: one round trip a node. Errors: those of redis_node. Source: SLOWLOG GET, LEN."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +12,6 @@ from apps.engine.target import Target
 from apps.upkeep import leftovers, maintaining, relations
 from apps.upkeep.maintaining import Maintains
 from apps.upkeep.relations import OfRelation, Relation
-
-NAMED = re.compile(rb"_cc(new|old)[0-9]*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +96,5 @@ def _statement(params: Params) -> sql.Composed:
 def _check_leftover(found: Relation, params: Params) -> None:
     if found.is_valid:
         raise Refused("This index is valid: only what a rebuild left behind is removed here.")
-    if not NAMED.search(params.name):
+    if not leftovers.NAMED.search(relations.text_of(params.name)):
         raise Refused("No rebuild names an index like this.", way_out="Rebuild it: then it is valid.")

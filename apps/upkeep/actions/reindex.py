@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from apps.engine import units
 from apps.engine.connections.postgres import postgres_node, sql
 from apps.engine.contracts.action import Fenced, NoUndo, Planning, Progress
 from apps.engine.contracts.plan import (
@@ -128,7 +129,7 @@ def _figures(found: Relation) -> tuple[Figure, ...]:
 
 def _takes(found: Relation) -> Amount:
     slow, fast = BUILT_PER_S
-    return between(_bytes(found) / fast, max(_bytes(found) / slow, 1.0), "s")
+    return between(max(_bytes(found) / fast, 0.01), max(_bytes(found) / slow, 1.0), "s")
 
 
 def _facts(ground: Ground) -> tuple[Fact, ...]:
@@ -195,7 +196,9 @@ def _outcome(done: Carried, params: Params) -> Outcome:
         figures=(
             maintaining.took_figure(done),
             Figure(
-                label="Size", amount=exactly(_bytes(after), "B on disk"), note=say(f"was {_bytes(done.before):,} B")
+                label="Size",
+                amount=exactly(_bytes(after), "B on disk"),
+                note=say(f"was {' '.join(units.disk(_bytes(done.before)))}"),
             ),
             *maintaining.written_figures(done),
         ),

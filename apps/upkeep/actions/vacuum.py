@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from apps.engine import units
 from apps.engine.connections.postgres import sql
 from apps.engine.contracts.action import Planning, Progress
 from apps.engine.contracts.params import param
@@ -117,7 +118,7 @@ def _pages(found: Relation, params: Params) -> int:
 def _takes(found: Relation, params: Params) -> Amount:
     size = _pages(found, params) * (found.size_bytes / max(found.pages_count, 1)) + found.indexes_bytes
     slow, fast = GENTLE_PER_S if params.pace == GENTLE else FULL_PER_S
-    return between(size / fast, max(size / slow, 1.0), "s")
+    return between(max(size / fast, 0.01), max(size / slow, 1.0), "s")
 
 
 def _facts(ground: Ground, params: Params) -> tuple[Fact, ...]:
@@ -138,7 +139,9 @@ def _facts(ground: Ground, params: Params) -> tuple[Fact, ...]:
                 "room is used again by this table; only empty pages at its very end go back, if nobody is in the way"
             ),
         ),
-        Fact(label="Long values", words=say(f"{found.toast_bytes:,} bytes of TOAST are vacuumed with it")),
+        Fact(
+            label="Long values", words=say(f"{' '.join(units.disk(found.toast_bytes))} of TOAST are vacuumed with it")
+        ),
         Fact(
             label="WAL",
             words=say(
@@ -175,7 +178,7 @@ def _outcome(done: Carried, params: Params) -> Outcome:
             Figure(
                 label="Size",
                 amount=exactly(after.size_bytes, "B on disk"),
-                note=say(f"was {done.before.size_bytes:,} B"),
+                note=say(f"was {' '.join(units.disk(done.before.size_bytes))}"),
             ),
             Figure(
                 label="Dead rows",

@@ -26,6 +26,17 @@ KEY = "activity.cancel_statement"
 HELD = Held()
 UPDATE = "UPDATE stock SET qty = 777 WHERE sku = {}"
 pids: dict[str, int] = {}
+DAY = "2026-01-01 00:00:00.000000 UTC"
+TEXTS = [
+    "",
+    "nonsense",
+    "1",
+    f"-1 of {DAY}",
+    f"1 of {DAY}, ",
+    f"99999999999 of {DAY}",
+    "1 of 2026-13-01 00:00:00.000000 UTC",
+    f"1 of {DAY}",
+]
 
 
 def _prepare(database: PostgresDatabase) -> dict[str, Any]:
@@ -193,6 +204,23 @@ def test_the_consoles_own_sessions_are_refused(each_postgres: PostgresDatabase, 
         assert runs(each_postgres, pid)
 
 
+def test_sessions_of_its_other_accounts_are_refused_too(
+    postgres_database: PostgresDatabase, alice: Operator, private_folders: None
+) -> None:
+    at = Door(actor=actor_for(alice), server=register_postgres(postgres_database))
+    postgres_database.sql("CREATE ROLE keeper LOGIN")
+    try:
+        at.server.credentials.create(profile="backup", username="keeper")
+        with sessions(postgres_database) as made:
+            pid = send(postgres_database, made.begin("signalbox", user="keeper"))
+            with pytest.raises(Refused, match="of this console"):
+                at.plans(KEY, session=ref(postgres_database, pid))
+            assert runs(postgres_database, pid)
+    finally:
+        postgres_database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'keeper'")
+        postgres_database.sql("DROP ROLE keeper")
+
+
 def test_who_only_takes_the_consoles_name_is_not_spared(
     each_postgres: PostgresDatabase, people: Sessions, door: Door
 ) -> None:
@@ -260,7 +288,7 @@ def test_a_missing_grant_is_named(
             postgres_database.sql(f"DROP ROLE {role}")
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "1", "1.2", "1.2.3.4", "99999999999.1.1", f"1.{'9' * 18}.", "-1.1.1"])
+@pytest.mark.parametrize("text", TEXTS)
 def test_what_names_no_session_is_refused(
     postgres_database: PostgresDatabase, alice: Operator, private_folders: None, text: str
 ) -> None:
@@ -274,7 +302,7 @@ def test_a_node_that_is_not_registered_is_refused(
 ) -> None:
     at = Door(actor=actor_for(alice), server=register_postgres(postgres_database))
     with pytest.raises(Gone, match="not among the registered"):
-        at.plans(KEY, session="1.1.1", node="10.9.9.9:5432")
+        at.plans(KEY, session="1 of 2026-01-01 00:00:00.000000 UTC", node="10.9.9.9:5432")
 
 
 @pytest.mark.parametrize(

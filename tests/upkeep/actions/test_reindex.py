@@ -219,3 +219,23 @@ def test_an_account_without_any_right_is_refused(each_postgres: PostgresDatabase
     with pytest.raises(NotPermitted):
         at(each_postgres, alice, role).plans(KEY, **params(each_postgres, "x_0_orders"))
     assert indexes(each_postgres) == before
+
+
+def invalid_anywhere(database: PostgresDatabase) -> list[str]:
+    """TOAST tables included."""
+    rows = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid ORDER BY 1"
+    return [name for (name,) in database.sql(rows)]
+
+
+def test_a_stopped_rebuild_of_a_table_leaves_nothing_on_its_toast_table_either(
+    each_postgres: PostgresDatabase, alice: Operator
+) -> None:
+    furnish(each_postgres, "orders")
+    slow_index(each_postgres, "orders")
+    door = at(each_postgres, alice)
+    run = door.submits(door.plans(KEY, **params(each_postgres, "orders")))
+    with carrying_out(run):
+        until(lambda: any("pg_toast" in name for name in invalid_anywhere(each_postgres)))
+        execution.ask_to_stop(run, by=door.actor)
+    assert run.state == "cancelled", run.outcome
+    assert invalid_anywhere(each_postgres) == [], run.outcome

@@ -67,6 +67,8 @@ def test_dead_rows_go_and_the_table_beside_keeps_its_own(each_postgres: Postgres
     assert each_postgres.sql("SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM orders o") == before
     sent = [each["words"] for each in run.progress["commands"]]
     assert set(said.commands) <= set(sent), "what was planned is what was sent"
+    assert not [words for words in sent if words.startswith("--")], "the header of a file is no command"
+    assert run.done_count == run.total_count
 
 
 def test_a_table_with_a_hostile_name_and_schema_is_the_one_that_is_vacuumed(
@@ -250,7 +252,7 @@ def test_a_table_that_was_made_anew_is_not_the_one_that_was_planned(
 @pytest.mark.parametrize("name", [b"", b"x" * 64, b"\xff", b"a\0b", b"not_there"])
 def test_a_name_that_no_table_has_is_refused(name: bytes, postgres_database: PostgresDatabase, alice: Operator) -> None:
     chosen = {**params(postgres_database, "t"), "name": name}
-    with pytest.raises((Gone, Refused), match="not there|such a name|no UTF-8"):
+    with pytest.raises((Gone, Refused), match=r"not there|such a name|no UTF-8"):
         at(postgres_database, alice).plans(KEY, **chosen)
 
 
