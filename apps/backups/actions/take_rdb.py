@@ -58,7 +58,7 @@ class TakeRdb(Action[Params]):
             last, (size.low or 0) / STREAM_BYTES_PER_S[1] + 1, (size.high or 0) / STREAM_BYTES_PER_S[0] + 10
         )
         return Plan(
-            effect=f"Back {target.name} up",
+            effect="Back all databases up",
             of=say(f"all databases of {target.name}, {facts.version_text} at {target.address}"),
             keep="Take none",
             figures=(
