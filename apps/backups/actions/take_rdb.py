@@ -69,7 +69,7 @@ class TakeRdb(Action[Params]):
             ),
             facts=_facts(facts),
             commands=(
-                *taking.commands("REPLCONF capa eof", "REPLCONF rdb-only 1", "PSYNC ? -1"),
+                *taking.commands("REPLCONF capa eof", "REPLCONF rdb-only 1", "PSYNC ? -1", where="on the server"),
                 "# verified as it comes: its form, its end, its checksum",
             ),
             undo=(),
