@@ -87,7 +87,7 @@ def _failure(name: str, code: int | None, said: Sequence[str]) -> EngineError:
     told = " ".join(said[-3:])[:600] or f"it ended with code {code}"
     if "LOCK TABLE" in told and "timeout" in told:
         return Busy(
-            f"{name} got no lock on a table within {LOCK_WAIT_S} s: somebody changes it. {told}",
+            f"{name} got no lock on a table in time, as somebody changes it: {told}.",
             way_out="See who blocks whom under Activity, and take it again.",
         )
     if "permission denied" in told:

@@ -6,7 +6,7 @@ name, unless it is there already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -133,9 +133,9 @@ def takes(last: Manifest | None, low_s: float, high_s: float) -> Amount:
     return Amount(low=round(low_s, 1), high=round(high_s, 1), unit="s")
 
 
-def commands(*lines: str) -> Sequence[str]:
+def commands(*lines: str, where: str) -> tuple[str, ...]:
     return (
-        "# on the server",
+        f"# {where}",
         *lines,
         "# on the console's disk: compressed, encrypted, synced, then put in place as a whole",
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 
 from apps.accounts.access import decide, declared, operator_of, require
 from apps.accounts.models import Operator
@@ -14,7 +15,7 @@ from apps.engine.target import Kind
 from apps.servers.capabilities import POSTGRES, REDIS
 from apps.servers.models import Server
 
-ServerView = Callable[..., HttpResponse]
+ServerView = Callable[..., HttpResponseBase]
 
 
 def visible_servers(operator: Operator, permission: str = "servers.view") -> list[Server]:
@@ -76,7 +77,7 @@ def server_page(permission: str, *, kind: Kind | None = None, feature: str = "")
 
     def decorate(view: ServerView) -> ServerView:
         @wraps(view)
-        def guarded(request: HttpRequest, key: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, key: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
             server = find_server(request, key, permission, kind=kind)
             request.server = server  # type: ignore[attr-defined]  # the frame shows the server bar for it
             request.capability = server.capability(feature) if feature else None  # type: ignore[attr-defined]

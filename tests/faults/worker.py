@@ -81,7 +81,7 @@ def main() -> None:
         around(sealed_file.SealedWriter, name)
     for name in ("writer", "publish", "close"):
         around(Draft, name)
-    around(sealed_file.os, "fsync")
+    around(os, "fsync")
     around(execution, "close")
     if most := os.environ.get("FAULTS_FILE_BYTES"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))

@@ -77,7 +77,7 @@ class TakeDump(Action[Params]):
                 *room,
             ),
             facts=_facts(facts, params),
-            commands=taking.commands(*_shown(params)),
+            commands=taking.commands(*_shown(params), where="on this machine"),
             warnings=(*_warnings(facts, params), *warnings),
             takes=time,
             blocked=_blocked(facts) or full,
@@ -223,7 +223,7 @@ def _facts(facts: DumpFacts, params: Params) -> tuple[Fact, ...]:
             words=say(_roles_words(facts, params)),
             signal="" if _has_passwords(facts, params) else "warn",
         ),
-        Fact(label="Not in it", words=say("other databases, settings of the server, and what its replicas lack")),
+        Fact(label="Not in it", words=say("other databases, and settings of the server")),
         Fact(
             label="Stops if",
             words=say(f"a lock is not to be had within {LOCK_WAIT_S} s, or the disk gets full; then nothing is kept"),

@@ -58,7 +58,7 @@ class TakeRdb(Action[Params]):
             last, (size.low or 0) / STREAM_BYTES_PER_S[1] + 1, (size.high or 0) / STREAM_BYTES_PER_S[0] + 10
         )
         return Plan(
-            effect=f"Back {target.name} up",
+            effect="Back all databases up",
             of=say(f"all databases of {target.name}, {facts.version_text} at {target.address}"),
             keep="Take none",
             figures=(
@@ -69,7 +69,7 @@ class TakeRdb(Action[Params]):
             ),
             facts=_facts(facts),
             commands=(
-                *taking.commands("REPLCONF capa eof", "REPLCONF rdb-only 1", "PSYNC ? -1"),
+                *taking.commands("REPLCONF capa eof", "REPLCONF rdb-only 1", "PSYNC ? -1", where="on the server"),
                 "# verified as it comes: its form, its end, its checksum",
             ),
             undo=(),

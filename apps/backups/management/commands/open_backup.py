@@ -9,7 +9,6 @@ import base64
 import binascii
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +24,7 @@ class Command(BaseCommand):
     help = (
         "Verify a backup and write what it holds: an RDB for a Redis, an archive for pg_restore and the roles for psql."
     )
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, help="The folder of the backup: the one with manifest.json in it.")
