@@ -1,7 +1,6 @@
-"""The button of one action for the many rows of a table: decided once a page, and put beside a row for next to nothing.
+"""Links from the rows of a long table to the form of an action that asks for more than the row brings.
 
-vacuum = lever(request, "upkeep.vacuum", server, database=b"shop")
-vacuum.at(refs(schema=b"public", name=b"orders"))
+Decided once a page, and put beside a row for next to nothing. `buttons.py` has the other kind: one value, and nothing asked.
 """
 
 from __future__ import annotations
@@ -27,12 +26,15 @@ class Lever:
     """What stands around a row's own parameters; `whole` where it is the same in every row: grey, or nothing at all."""
 
     before: str = ""
+    middle: str = ""
     after: str = ""
     whole: SafeString | None = None
 
-    def at(self, query: SafeString) -> SafeString:
-        """The button of one row. Cost: about a microsecond."""
-        return self.whole if self.whole is not None else SafeString(f"{self.before}{query}{self.after}")
+    def at(self, query: SafeString, about: str) -> SafeString:
+        """The button of one row; `about` says to whoever only hears it which row it is of. Cost: some microseconds."""
+        if self.whole is not None:
+            return self.whole
+        return SafeString(f"{self.before}{query}{self.middle}{conditional_escape(about)}{self.after}")
 
 
 ABSENT = Lever(whole=SafeString(""))
@@ -62,4 +64,8 @@ def lever(request: HttpRequest, key: str, server: Server, words: str = "", **fix
         return Lever(whole=format_html(off, why, look, label))
     url = start_url(action, server, fixed)
     joined = conditional_escape(url + ("&" if "?" in url else "?"))
-    return Lever(before=f'<a class="{look}" href="{joined}', after=format_html('">{}</a>', label))
+    return Lever(
+        before=f'<a class="{look}" href="{joined}',
+        middle=format_html('" aria-label="{} ', label),
+        after=format_html('">{}</a>', label),
+    )

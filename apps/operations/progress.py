@@ -13,7 +13,7 @@ import structlog
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
-from apps.engine import redact
+from apps.engine import redact, text
 from apps.engine.connections.postgres import PostgresNode, writing_session
 from apps.engine.connections.recorder import Recorder
 from apps.engine.connections.redis import RedisNode, redis_node
@@ -192,10 +192,11 @@ class RunProgress(contract.Progress):
         return self._run.deadline_at
 
 
-def _statement(text: str) -> str:
-    """A statement on one line, without the header of its file. Values travel as parameters and are not in it."""
-    lines = (line for line in text.splitlines() if not line.startswith("--"))
-    return " ".join(" ".join(lines).split())[:300]
+def _statement(said: str) -> str:
+    """A statement on one line, without the header of its file; a name in it may hold such lines. Values are not in it."""
+    while said.startswith("--"):
+        said = said.partition("\n")[2].lstrip()
+    return text.plain(" ".join(said.split()).encode("utf-8", "surrogateescape"), most=300)
 
 
 def _commands(recorder: Recorder) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from apps.shell.templatetags.table_rows import NOTHING, class_of
 from apps.upkeep.leftovers import NAMED
 from apps.upkeep.reads.indexes import Index
 from apps.upkeep.reads.redis_settings import Setting
-from apps.upkeep.reads.remark import Remark
+from apps.upkeep.reads.remark import Remark, safe_name
 from apps.upkeep.reads.sequences import Sequence
 from apps.upkeep.reads.tables import Table
 from apps.upkeep.settable import SETTABLE
@@ -114,7 +114,8 @@ def levers_of(request: HttpRequest, server: Server, database: str) -> Levers:
 def shown_settings(settings: Iterable[Setting], change: Lever) -> tuple[ShownSetting, ...]:
     return tuple(
         ShownSetting(
-            setting=each, lever=change.at(SafeString(f"name={each.name}")) if each.name in SETTABLE else NOTHING
+            setting=each,
+            lever=change.at(SafeString(f"name={each.name}"), each.name) if each.name in SETTABLE else NOTHING,
         )
         for each in settings
     )
@@ -141,7 +142,7 @@ def _edge(remark: Remark | None) -> SafeString:
 
 
 def _table(table: Table, remark: Remark | None, levers: Levers) -> ShownTable:
-    where = _where(table.schema, table.name)
+    where, about = _where(table.schema, table.name), safe_name(table.name)
     return ShownTable(
         edge=_edge(remark),
         name=_qualified(table),
@@ -156,7 +157,7 @@ def _table(table: Table, remark: Remark | None, levers: Levers) -> ShownTable:
         analyzed=_since(table.analyzed_at),
         scans=SafeString(f"{count(table.sequential_count)}, {count(table.index_count)}"),
         remark=format_html('<span title="{}">{}</span>', remark.why, _said(remark)) if remark else NOTHING,
-        levers=SafeString(f"{levers.vacuum.at(where)} {levers.analyze.at(where)}"),
+        levers=SafeString(f"{levers.vacuum.at(where, about)} {levers.analyze.at(where, about)}"),
     )
 
 
@@ -204,7 +205,9 @@ def _index_lever(index: Index, levers: Levers) -> SafeString:
     if index.is_being_built or index.is_exclusion:
         return NOTHING
     is_leftover = not index.is_valid and NAMED.search(index.name)
-    return (levers.remove if is_leftover else levers.rebuild).at(_where(index.schema, index.name))
+    return (levers.remove if is_leftover else levers.rebuild).at(
+        _where(index.schema, index.name), safe_name(index.name)
+    )
 
 
 def _sequence(each: Sequence) -> ShownSequence:

@@ -15,7 +15,7 @@ from tests.operations.door import Door, actor_for, register_postgres
 from tests.real_servers import PostgresDatabase
 
 ROWS = 2000
-HOSTILE = "a\"b'; %s %(x)s\n\u202e; DROP TABLE t; --"
+HOSTILE = "a\"b'; %s %(x)s\n\u202e; DROP t;\n-- still the name"
 
 
 def quoted(name: str) -> str:

@@ -80,6 +80,8 @@ def test_a_table_with_a_hostile_name_and_schema_is_the_one_that_is_vacuumed(
     each_postgres.sql(f"CREATE TABLE {quoted(schema)}.{quoted(HOSTILE)} (id int)")
     run = at(each_postgres, alice).does(KEY, **params(each_postgres, HOSTILE, schema))
     assert run.state == "done", run.outcome
+    sent = [each["words"] for each in run.progress["commands"] if each["words"].startswith("VACUUM")]
+    assert len(sent) == 1 and "-- still the name" in sent[0] and "\u202e" not in sent[0], "nothing of it is hidden"
     assert vacuumed(each_postgres) == {HOSTILE}
 
 
