@@ -100,7 +100,8 @@ def test_a_worker_that_was_taken_for_dead_puts_nothing_in_place_when_it_wakes_up
 ) -> None:
     furnish_redis(redis_clean)
     run = submitted(Door(actor=actor_for(alice), server=register_redis(redis_clean)), RDB)
-    with worker.paused(run, at=30):
+    # Before its stream: a reader that stands still keeps a Redis from its next fork until repl-timeout, a minute.
+    with worker.paused(run, at=20):
         silent(run)
         assert reaping.reap() == 1
         assert worker(run).returncode == 0
