@@ -28,7 +28,7 @@ from apps.backups.manifest import Manifest, Part
 from apps.backups.sealed_file import BackupBroken, SealedWriter, StoreFull, opened
 from apps.engine.errors import Gone
 
-UNFINISHED = ".unfinished"
+UNFINISHED, LOCK = ".unfinished", ".lock"
 # Never filled: the console's own database, archives and logs may be on the same disk.
 RESERVE_BYTES = 256 * 1024 * 1024
 MOST_LISTED = 50
@@ -233,53 +233,66 @@ def draft(server: str, backup: BackupId) -> Iterator[Draft]:
         yield made
     finally:
         made.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(lock)
 
 
+def _lock_of(folder: Path) -> Path:
+    """A file beside it: a network disk locks no folders, and the folder itself is moved away."""
+    return folder.with_name(f"{folder.name}{LOCK}")
+
+
 def _locked_folder(name: str) -> tuple[Path, int]:
-    """A new folder that is ours as long as this process lives. A cleaner that came between making and locking took it away."""
+    """A new folder that is ours as long as this process lives. The lock is there before the folder is."""
+    unfinished = root() / UNFINISHED
     try:
-        unfinished = root() / UNFINISHED
         unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             folder = unfinished / f"{name}.{secrets.token_hex(4)}"
-            folder.mkdir(mode=0o700)
-            with suppress(FileNotFoundError, BlockingIOError):
-                lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if os.path.samestat(os.fstat(lock), folder.stat()):
-                        return folder, lock
-                except OSError:
-                    os.close(lock)
-                    raise
+            lock = os.open(_lock_of(folder), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            if _locks(lock, _lock_of(folder)):
+                folder.mkdir(mode=0o700)
+                return folder, lock
+            os.close(lock)
     except OSError as error:
         raise StoreFull(
             f"The folder of backups cannot be used: {error.strerror}.", way_out="See BACKUP_FOLDER, and its rights."
         ) from error
 
 
-def clean() -> int:
-    """Remove what killed runs left. Returns how many. A draft whose writer lives is locked, and left alone."""
-    unfinished, count = root() / UNFINISHED, 0
-    with suppress(OSError):
-        for left in unfinished.iterdir():
-            count += _removed(left)
-    return count
-
-
-def _removed(folder: Path) -> bool:
-    try:
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return False
+def _locks(lock: int, path: Path) -> bool:
+    """Whether the lock is ours: nobody has it, and nobody took its file away meanwhile. Errors: OSError where the disk has no locks."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-        return not folder.exists()
-    except OSError:
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except (BlockingIOError, FileNotFoundError):
         return False
+
+
+def _remove(folder: Path) -> None:
+    """The lock goes last: a folder that is there without one belongs to nobody."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _lock_of(folder).unlink(missing_ok=True)
+
+
+def clean() -> int:
+    """Remove what killed runs left. Returns how many. A draft whose writer lives is locked, and left alone."""
+    with suppress(OSError):
+        left = {each.name.removesuffix(LOCK) for each in (root() / UNFINISHED).iterdir()}
+        return sum(_cleaned(root() / UNFINISHED / name) for name in left)
+    return 0
+
+
+def _cleaned(folder: Path) -> bool:
+    try:
+        lock = os.open(_lock_of(folder), os.O_RDWR)
+    except OSError:  # none: it was being deleted
+        _remove(folder)
+        return True
+    try:
+        if is_dead := _locks(lock, _lock_of(folder)):
+            _remove(folder)
+        return is_dead
     finally:
         os.close(lock)
 
@@ -294,7 +307,7 @@ def delete(backup: Backup) -> None:
         sync(backup.folder.parent)
     except FileNotFoundError:
         raise Gone("There is no such backup any more.") from None
-    shutil.rmtree(aside)
+    _remove(aside)
 
 
 def free_bytes(folder: Path) -> int:

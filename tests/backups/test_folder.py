@@ -31,7 +31,7 @@ def test_backups_are_listed_newest_first_and_paged() -> None:
 def test_a_draft_is_no_backup_and_is_gone_when_it_fails() -> None:
     with pytest.raises(ZeroDivisionError), folder.draft("cache", new_id(datetime.now(UTC))) as draft:
         draft.writer(PART).write(CONTENT)
-        assert folder.listed("cache") == [] and len(everything()) == 3
+        assert folder.listed("cache") == [] and len(everything()) == 4
         raise ZeroDivisionError
     assert everything() == [".unfinished"]
 
