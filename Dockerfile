@@ -25,6 +25,7 @@ COPY static static
 # Hashed and compressed once, here; the key signs nothing and stays in this stage.
 RUN SECRET_KEY=build-stage-only-signs-nothing SECRETBOX_KEYS=build:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     AUDIT_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ARCHIVE_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
+    BACKUP_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     STATIC_ROOT=/app/staticfiles /opt/venv/bin/python manage.py collectstatic --noinput \
  && /opt/venv/bin/python -m compileall -q /app /opt/venv
 

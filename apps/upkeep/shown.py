@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.operations.levers import Lever, lever, refs
+from apps.operations.buttons import RowLink, refs, row_link
 from apps.servers.models import Server
 from apps.servers.panels import Panel
 from apps.shell.templatetags.shell import ago, bar, bytes_si, count, name, percent, sig
@@ -40,10 +40,10 @@ NEVER = SafeString('<span class="none" title="Not since the statistics began">â€
 class Levers:
     """The buttons of a database's rows."""
 
-    vacuum: Lever
-    analyze: Lever
-    rebuild: Lever
-    remove: Lever
+    vacuum: RowLink
+    analyze: RowLink
+    rebuild: RowLink
+    remove: RowLink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +105,13 @@ def levers_of(request: HttpRequest, server: Server, database: str) -> Levers:
     """Cost: the queries of four buttons, once a page."""
     raw = database.encode("utf-8", "surrogateescape")
     vacuum, analyze, rebuild, remove = (
-        lever(request, key, server, database=raw)
+        row_link(request, key, server, database=raw)
         for key in ("upkeep.vacuum", "upkeep.analyze_table", "upkeep.reindex", "upkeep.drop_leftover")
     )
     return Levers(vacuum=vacuum, analyze=analyze, rebuild=rebuild, remove=remove)
 
 
-def shown_settings(settings: Iterable[Setting], change: Lever) -> tuple[ShownSetting, ...]:
+def shown_settings(settings: Iterable[Setting], change: RowLink) -> tuple[ShownSetting, ...]:
     return tuple(
         ShownSetting(
             setting=each,

@@ -15,7 +15,7 @@ from django.shortcuts import render
 
 from apps.engine.errors import Gone, Unreachable
 from apps.engine.target import Target
-from apps.operations.levers import lever
+from apps.operations.buttons import row_link
 from apps.servers.access import server_page
 from apps.servers.fragments import fragment
 from apps.servers.models import Server
@@ -163,7 +163,7 @@ def _settings(
 ) -> dict[str, tuple[ShownSetting, ...]]:
     panel = panels.get("upkeep_settings")
     known = panel.value.known if panel is not None and panel.value else ()
-    return {"settings": shown_settings(known, lever(request, "upkeep.config_set", server, node=address))}
+    return {"settings": shown_settings(known, row_link(request, "upkeep.config_set", server, node=address))}
 
 
 # -- PostgreSQL --------------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from django.test import Client
 from apps.accounts.models import Operator
 from apps.acl import grammar
 from apps.engine.text import ref
+from apps.operations.buttons import start_url
 from apps.operations.catalogue import action_for
-from apps.operations.templatetags.operations import start_url
 from apps.servers.models import Server
 from tests.acl.users import console_account, register
 from tests.network import HangingServer

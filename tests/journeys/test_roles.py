@@ -26,7 +26,7 @@ def menu(tab: Tab, *, of: str) -> list[str]:
         (Role.VIEWER, FLEET, []),
         (Role.OPERATOR, FLEET, []),
         (Role.MAINTAINER, FLEET, []),
-        (Role.ADMIN, [*FLEET, "Operators"], ["Keyspace"]),
+        (Role.ADMIN, [*FLEET, "Operators", "Freezes", "Archive", "Deliveries"], ["Keyspace"]),
         (Role.AUDITOR, [*FLEET, "Operators"], ["Keyspace"]),
     ],
 )

@@ -64,7 +64,8 @@ def worker(redis_clean: RedisServer) -> Iterator[subprocess.Popen[bytes]]:
         "-l",
         "ERROR",
     ]
-    environment = {**os.environ, "TESTS_BROKER": url_of(redis_clean)}
+    broker = url_of(redis_clean)
+    environment = {**os.environ, "TESTS_BROKER": broker, "BROKER_URL": broker}  # the command prefers the latter
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield process
     process.terminate()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
@@ -12,13 +11,13 @@ from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.accounts.access import decide
-from apps.engine import text, units
+from apps.engine import units
 from apps.engine.contracts.action import AnyAction
 from apps.engine.contracts.params import fields
 from apps.engine.contracts.plan import Amount, Cell, Sentence
 from apps.engine.errors import Gone
 from apps.operations.audited import title_of
-from apps.operations.buttons import obstacle_here
+from apps.operations.buttons import obstacle_here, start_url, written
 from apps.operations.catalogue import action_for
 from apps.operations.models import Freeze
 from apps.servers.models import Server
@@ -59,36 +58,15 @@ def action_button(
     return format_html('<span class="danger-end">{}</span>', shown) if action.is_grave else shown
 
 
-def start_url(action: AnyAction, server: Server, params: dict[str, Any]) -> str:
-    """Where the plan of an action begins, with what is known already."""
-    query = _written(action, params)
-    path = reverse("operations:start", args=[server.key, action.key])
-    return f"{path}?{urlencode(query)}" if query else path
-
-
 def _post_form(
     context: template.Context, action: AnyAction, server: Server, params: dict[str, Any], button: SafeString
 ) -> SafeString:
     """Where nothing has to be asked, the button makes the plan at once."""
-    hidden = format_html_join("", '<input type="hidden" name="{}" value="{}">', _written(action, params).items())
+    hidden = format_html_join("", '<input type="hidden" name="{}" value="{}">', written(action, params).items())
     return format_html(
         '<form class="post-form" method="post" action="{}"><input type="hidden" name="csrfmiddlewaretoken" value="{}">{}{}</form>',
         reverse("operations:start", args=[server.key, action.key]), context.get("csrf_token", ""), hidden, button,
     )  # fmt: skip
-
-
-def _written(action: AnyAction, params: dict[str, Any]) -> dict[str, str]:
-    """Parameters as an address or a form carries them. Errors: KeyError for one that the action does not have."""
-    known = fields(action.params)
-    return {
-        each: text.ref(value) if known[each].kind is bytes and known[each].how.fixed else _text(value)
-        for each, value in params.items()
-        if value is not None
-    }
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 @register.filter

@@ -294,8 +294,8 @@ def test_neither_password_nor_hash_is_in_the_plan_the_run_or_its_page(
     server = register(redis_clean)
     client = as_operator(alice)
     path = f"/servers/cache/do/{KEY}/"
+    from apps.operations.buttons import start_url
     from apps.operations.catalogue import action_for
-    from apps.operations.templatetags.operations import start_url
 
     path = start_url(action_for(KEY), server, {})
     form = client.get(path, {"name": ref(b"app")}).content.decode()

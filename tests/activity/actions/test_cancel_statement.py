@@ -133,10 +133,12 @@ def test_one_that_has_ended_is_told_and_nothing_is_cancelled(
 def test_the_next_statement_of_the_session_is_not_hit(
     each_postgres: PostgresDatabase, people: Sessions, door: Door
 ) -> None:
-    slow = people.begin("app-slow")
-    pid = send(each_postgres, slow, "SELECT 1 FROM pg_sleep(0.2)")
+    holder, slow = people.begin("app-holder"), people.begin("app-slow")
+    holder.execute("SELECT pg_advisory_lock(7)")
+    pid = send(each_postgres, slow, "SELECT pg_advisory_lock(7)")
     chosen = ref(each_postgres, pid)
     plan = door.plans(KEY, session=chosen)
+    holder.execute("SELECT pg_advisory_unlock(7)")
     eventually(lambda: not runs(each_postgres, pid))
     while slow.pgconn.get_result():
         pass

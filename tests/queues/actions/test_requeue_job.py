@@ -15,8 +15,8 @@ from rq.suspension import suspend
 from apps.accounts.models import Operator
 from apps.engine.connections.redis import redis_node
 from apps.engine.errors import Gone, NotPermitted, Unsupported
+from apps.operations.buttons import start_url
 from apps.operations.planning import content_of
-from apps.operations.templatetags.operations import start_url
 from apps.queues import rq_requeue
 from apps.queues.actions.requeue_job import ACTION
 from apps.queues.rq_requeue import Kept, Place

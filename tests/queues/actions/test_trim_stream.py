@@ -17,10 +17,10 @@ from apps.engine.contracts.action import Refused
 from apps.engine.errors import Gone, Unsupported
 from apps.operations import execution, reaping
 from apps.operations.archives import originals_of
+from apps.operations.buttons import start_url
 from apps.operations.models import Run
 from apps.operations.planning import content_of
 from apps.operations.progress import RunProgress
-from apps.operations.templatetags.operations import start_url
 from apps.queues import stream_entries, stream_frontier, stream_trimming
 from apps.queues.actions.trim_stream import ACTION, Params
 from apps.queues.stream_frontier import Standing
