@@ -107,6 +107,7 @@ def _context(request: HttpRequest, found: Run) -> dict[str, Any]:
     except Gone:
         action = None
     course = Course.from_json(found.progress.get("course"))
+    size, per = (1_000_000, "MB/s") if action and action.unit else (1, "/s")
     return {
         "run": found,
         "server": found.server,
@@ -118,7 +119,8 @@ def _context(request: HttpRequest, found: Run) -> dict[str, Any]:
         "outcome": from_json(Outcome, found.outcome) if found.outcome else None,
         "unit": action.unit if action else "",
         "stations": _stations(found, unit=action.unit if action else ""),
-        "pace": _chart(course.per_s()),
+        "pace": _chart([(at, per_s / size) for at, per_s in course.per_s()]),
+        "pace_unit": per,
         "felt": _chart([(at, felt_s * 1000) for at, felt_s in course.felt_s()]),
         "per_s": _pace(course),
         "left": _left(found, course),
