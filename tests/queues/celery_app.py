@@ -12,7 +12,7 @@ from kombu import pools
 def application(url: str, **options: object) -> Celery:
     """A new application on new connections: kombu remembers on a connection which queues it has declared."""
     pools.reset()
-    made = Celery("tests", broker=url)
+    made = Celery("tests", broker=url, set_as_current=False)
     made.conf.update(task_ignore_result=True, broker_connection_retry_on_startup=True, **options)
 
     @made.task(name="work.sleep")

@@ -31,7 +31,7 @@ def build_report(month: str, rows: int) -> dict[str, object]:
 
 def shop(broker_url: str) -> Celery:
     """The demo's Celery application. Its messages and workers are Celery's own."""
-    app = Celery("demo-shop", broker=broker_url)
+    app = Celery("demo-shop", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_ignore_result=True,
         task_queues=[Queue("thumbnails"), Queue("invoices"), Queue("legacy_sync")],
