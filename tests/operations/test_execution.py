@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.utils import timezone
-from kombu import pools
 
 from apps.accounts.models import Operator
 from apps.engine.embedded import binaries
@@ -18,6 +17,7 @@ from apps.engine.embedded.redis import EmbeddedRedis
 from apps.operations import execution, locks, tasks
 from apps.operations.models import AuditEntry, Run, ServerLock
 from apps.servers.models import Server
+from tests import celery_pools
 from tests.operations.door import Door, OpenDoor, outcome_of
 from tests.operations.scenario import values
 from tests.real_servers import CACHE, RedisServer, connected
@@ -170,8 +170,7 @@ def _point_at(url: str) -> None:
     """Celery keeps the connections that it made: it has to forget them."""
     app: Any = current_app
     app.conf.broker_url = app.conf.broker_read_url = app.conf.broker_write_url = url
-    app.amqp._producer_pool = app._pool = None
-    pools.reset()
+    celery_pools.forget()
 
 
 @pytest.fixture

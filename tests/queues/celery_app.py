@@ -6,12 +6,13 @@ import os
 import time
 
 from celery import Celery
-from kombu import pools
+
+from tests import celery_pools
 
 
 def application(url: str, **options: object) -> Celery:
     """A new application on new connections: kombu remembers on a connection which queues it has declared."""
-    pools.reset()
+    celery_pools.forget()
     made = Celery("tests", broker=url, set_as_current=False)
     made.conf.update(task_ignore_result=True, broker_connection_retry_on_startup=True, **options)
 
