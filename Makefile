@@ -22,8 +22,8 @@ run: setup ## Set everything up and serve the console on http://localhost:8000 (
 
 test: setup-dev chromium lint ## Run the linters, the types, the import rules and every test on real servers
 	@mkdir -p test-results
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --junitxml=test-results/pytest.xml $(TESTS)
-	$(BIN)/python -m tests.on_postgres -q -n 3 --dist loadfile --junitxml=test-results/on-postgres.xml $(ON_POSTGRES)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --junitxml=test-results/pytest.xml $(TESTS)
+	$(BIN)/python -m tests.on_postgres -q -n 3 --dist loadfile --no-loadscope-reorder --junitxml=test-results/on-postgres.xml $(ON_POSTGRES)
 
 test-faults: setup-dev ## Kill workers, stop servers, fill disks, move clocks: about ten minutes
 	$(BIN)/python -m pytest -q -n 3 --dist load -p no:cacheprovider tests/faults
