@@ -31,7 +31,7 @@ from tests.operations.scenario import values
 from tests.real_servers import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MIDDLE = 24
+MIDDLE = 130
 on_sqlite = pytest.mark.skipif("DATABASE_URL" in os.environ, reason="a lock on the whole database is SQLite's")
 
 

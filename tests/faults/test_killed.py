@@ -181,7 +181,7 @@ def test_a_worker_that_slept_through_its_lock_touches_nothing_any_more(
     """Suspended in the middle, taken for dead, replaced, and then it wakes up."""
     furnish(redis_clean)
     run = submitted(door(alice), DELETE, pattern=b"cart:tmp:*")
-    with worker.paused(run, at=24):
+    with worker.paused(run, at=130):
         silent(run)
         assert reaping.reap() == 1
         assert worker(run).returncode == 0
@@ -201,7 +201,7 @@ def test_what_was_kept_by_a_killed_worker_can_be_read(
     furnish(redis_clean)
     at = door(alice)
     run = submitted(at, DELETE, pattern=b"cart:tmp:*")
-    worker(run, at=30)
+    worker(run, at=140)
     with redis_node(at.server.target()) as node:
         there = set(node.command("KEYS", "cart:tmp:*"))
     kept = originals_of(run)

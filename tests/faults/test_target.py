@@ -18,7 +18,7 @@ from tests.operations.scenario import values
 from tests.real_servers import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MIDDLE = 24
+MIDDLE = 130
 
 
 def at(server: RedisServer, operator: Operator) -> Door:
@@ -63,7 +63,7 @@ def test_a_server_that_comes_back_as_another_is_not_touched_by_a_resumed_run(
     furnish(server)
     door = at(server, alice)
     run = submitted(door, DELETE, pattern=b"cart:tmp:*")
-    assert worker(run, at=60).returncode < 0
+    assert worker(run, at=150).returncode < 0
     server.embedded.stop()
     server.embedded.start()
     server.command("SET", "cart:tmp:other", "somebody's")
