@@ -12,17 +12,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.access import Decision, decide, permit, who_may
 from apps.accounts.limits import TooManyTries
 from apps.accounts.models import Operator
 from apps.accounts.permissions import Need
+from apps.accounts.rows import rows
 from apps.engine.contracts.action import AnyAction, Refused
 from apps.history.models import LastKnown
 from apps.operations.actor import Actor
-from apps.operations.models import Approval, Freeze, Plan, Run
+from apps.operations.models import Approval, Freeze, Plan, Run, freezes_in_force
 from apps.operations.undoing import UndoAction
 from apps.servers.models import Server
 
@@ -103,12 +103,15 @@ def lack_of(action: AnyAction, server: Server) -> str:
 
 def freeze_of(server: Server) -> Freeze | None:
     """The freeze that covers a server, the widest first. Cost: one query."""
-    here = Q(scope="all") | Q(scope="environment", key=server.environment) | Q(scope="server", key=server.key)
-    return Freeze.objects.in_force().filter(here).order_by("scope").first()
+    covering = (
+        freeze for freeze in freezes_in_force() if freeze.covers(environment=server.environment, server_key=server.key)
+    )
+    return next(covering, None)
 
 
 def _untested(server: Server) -> str:
-    figures = LastKnown.objects.filter(server=server).values_list("figures", flat=True).first() or {}
+    known = rows(LastKnown, "SELECT id, figures FROM history_lastknown WHERE server_id = %s", [server.pk])
+    figures = known[0].figures if known else {}
     version = str(figures.get("version") or "")
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     oldest, newest = TESTED[server.kind]

@@ -1,6 +1,6 @@
 """Plans, runs, who agreed, what was kept, and what was written down. Everything here belongs to the console alone."""
 
-from apps.operations.models.approvals import Approval, Freeze
+from apps.operations.models.approvals import Approval, Freeze, freezes_in_force
 from apps.operations.models.archives import StoredArchive
 from apps.operations.models.audit import Anchor, AuditEntry, ChainCheck
 from apps.operations.models.deliveries import Message, Notice
@@ -20,4 +20,5 @@ __all__ = [
     "Run",
     "ServerLock",
     "StoredArchive",
+    "freezes_in_force",
 ]

@@ -19,7 +19,7 @@ from apps.engine.errors import Gone
 from apps.operations.audited import title_of
 from apps.operations.buttons import obstacle_here, start_url, written
 from apps.operations.catalogue import action_for
-from apps.operations.models import Freeze
+from apps.operations.models import freezes_in_force
 from apps.servers.models import Server
 from apps.shell.templatetags.shell import icon, name, unknown
 
@@ -161,7 +161,7 @@ def frozen(context: template.Context) -> dict[str, Any]:
     keys, environments = {server.key for server in shown}, {server.environment for server in shown}
     freezes = [
         freeze
-        for freeze in Freeze.objects.in_force()
+        for freeze in freezes_in_force()
         if freeze.scope == "all" or freeze.key in (keys if freeze.scope == "server" else environments)
     ]
     return {"freezes": freezes[:MOST_FROZEN], "more_count": max(0, len(freezes) - MOST_FROZEN)}
