@@ -22,6 +22,7 @@ from apps.engine.contracts.params import fields
 from apps.engine.errors import Gone
 from apps.operations.catalogue import action_for
 from apps.operations.guard import lack_of, obstacle_at
+from apps.operations.models import Freeze, freezes_in_force
 from apps.servers.models import Server
 
 NOTHING = SafeString("")
@@ -151,8 +152,16 @@ def _text(value: Any) -> str:
 
 
 def obstacle_here(request: Any, action: AnyAction, server: Server) -> str:
-    """What stands in the way. Cost: two queries a server, once a page, however many actions it has buttons for."""
+    """What stands in the way. Cost: a query a server and page, however many actions it has buttons for."""
     kept: dict[int, str] = request.__dict__.setdefault("_obstacles", {})
     if server.pk not in kept:
-        kept[server.pk] = obstacle_at(server)
+        kept[server.pk] = obstacle_at(server, freezes_here(request))
     return kept[server.pk] or lack_of(action, server)
+
+
+def freezes_here(request: Any) -> list[Freeze]:
+    """The freezes in force, asked once a page. Cost: one query."""
+    kept: list[Freeze] | None = request.__dict__.get("_freezes")
+    if kept is None:
+        kept = request.__dict__["_freezes"] = freezes_in_force()
+    return kept

@@ -17,9 +17,8 @@ from apps.engine.contracts.params import fields
 from apps.engine.contracts.plan import Amount, Cell, Sentence
 from apps.engine.errors import Gone
 from apps.operations.audited import title_of
-from apps.operations.buttons import obstacle_here, start_url, written
+from apps.operations.buttons import freezes_here, obstacle_here, start_url, written
 from apps.operations.catalogue import action_for
-from apps.operations.models import freezes_in_force
 from apps.servers.models import Server
 from apps.shell.templatetags.shell import icon, name, unknown
 
@@ -161,7 +160,7 @@ def frozen(context: template.Context) -> dict[str, Any]:
     keys, environments = {server.key for server in shown}, {server.environment for server in shown}
     freezes = [
         freeze
-        for freeze in freezes_in_force()
+        for freeze in freezes_here(context["request"])
         if freeze.scope == "all" or freeze.key in (keys if freeze.scope == "server" else environments)
     ]
     return {"freezes": freezes[:MOST_FROZEN], "more_count": max(0, len(freezes) - MOST_FROZEN)}
