@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import statistics
 import subprocess
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from apps.engine.embedded import binaries
 from apps.engine.embedded.postgres import SUPERUSER, EmbeddedPostgres
 from apps.engine.embedded.redis import EmbeddedRedis
+from benchmarks import own_console
 
 if TYPE_CHECKING:
     from apps.operations.models import Run
@@ -84,23 +84,7 @@ def fill_postgres(server: EmbeddedPostgres, rows: int) -> None:
 @contextmanager
 def console(folder: Path, redis: EmbeddedRedis, postgres: EmbeddedPostgres) -> Iterator[Taking]:
     """The console's own data in `folder`, and `take(kind)`: a run that was planned and submitted, to be carried out."""
-    os.environ |= {
-        "SIGNALBOX_DATA": str(folder),
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-        "ALLOW_SOCKET_TARGETS": "1",
-        "REQUIRE_SECOND_FACTOR": "0",
-        "LOG_LEVEL": "ERROR",
-        "BROKER_URL": "redis://127.0.0.1:1/0",
-    }
-    from apps.engine.keys import make_keys
-
-    make_keys(folder / "keys")
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", "-v0")
+    own_console.set_up(folder)
     yield _taking(redis, postgres)
 
 

@@ -13,7 +13,6 @@ Goals: 2.0 x the recipe without an archive, 0.8 x with one, and a paced p99 less
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.engine.embedded import binaries
 from apps.engine.embedded.redis import EmbeddedRedis
+from benchmarks import own_console
 
 if TYPE_CHECKING:
     from apps.operations.models import Run
@@ -126,24 +126,9 @@ def recipe(socket: Path) -> None:
 @contextmanager
 def console(socket: Path, folder: Path) -> Iterator[Callable[..., Callable[[], None]]]:
     """The console's own data in `folder`, and `deleting(pace=..., archive=...)`: a run that was planned and submitted."""
-    os.environ |= {
-        "SIGNALBOX_DATA": str(folder),
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
-        "ALLOW_SOCKET_TARGETS": "1",
-        "REQUIRE_SECOND_FACTOR": "0",
-        "LOG_LEVEL": "ERROR",
-        "BROKER_URL": "redis://127.0.0.1:1/0",
-    }
-    from apps.engine.keys import make_keys
-
-    make_keys(folder / "keys")
-    import django
-
-    django.setup()
-    from django.core.management import call_command
+    own_console.set_up(folder)
     from django.urls import reverse
 
-    call_command("migrate", "-v0")
     reverse("operations:runs")  # a worker has loaded all routes long before its first run
     yield _deleting(socket)
 

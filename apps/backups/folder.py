@@ -27,6 +27,7 @@ from apps.backups import manifest as manifests
 from apps.backups.manifest import Manifest, Part
 from apps.backups.sealed_file import BackupBroken, SealedWriter, StoreFull, opened
 from apps.engine.errors import Gone
+from apps.operations.archive_file import sync_folder
 
 UNFINISHED, LOCK = ".unfinished", ".lock"
 # Never filled: the console's own database, archives and logs may be on the same disk.
@@ -211,11 +212,11 @@ class Draft:
                 file.write(manifests.written(manifest, key=keys()[0]))
                 file.flush()
                 os.fsync(file.fileno())
-            sync(self.folder)
+            sync_folder(self.folder)
             place.mkdir(mode=0o700, exist_ok=True)
             self.folder.rename(place / self.id.name)
             for folder in (place, place.parent, self.folder.parent):
-                sync(folder)
+                sync_folder(folder)
         except OSError as error:
             raise StoreFull(f"The backup could not be finished: {error.strerror}.") from error
 
@@ -304,7 +305,7 @@ def delete(backup: Backup) -> None:
     aside = unfinished / f"{backup.server}.{backup.name}.{secrets.token_hex(4)}"
     try:
         backup.folder.rename(aside)
-        sync(backup.folder.parent)
+        sync_folder(backup.folder.parent)
     except FileNotFoundError:
         raise Gone("There is no such backup any more.") from None
     _remove(aside)
@@ -318,12 +319,3 @@ def free_bytes(folder: Path) -> int:
     except OSError as error:
         raise StoreFull(f"The folder of backups cannot be read: {error.strerror}.") from error
     return found.f_bavail * found.f_frsize
-
-
-def sync(folder: Path) -> None:
-    """So that a new name itself survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

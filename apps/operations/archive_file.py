@@ -151,7 +151,7 @@ class ArchiveFile:
             file.write(self._sealer.header)
             self.size_bytes = HEADER.size
             os.fsync(file.fileno())
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return file
 
     def _resume(self, file: BinaryIO) -> bool:
@@ -244,7 +244,7 @@ class ArchiveFile:
         self._index += 1
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """So that the new name itself survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -157,11 +157,11 @@ def frozen(context: template.Context) -> dict[str, Any]:
         return {}
     here = context.get("frame_server")
     shown = [here] if here else context.get("frame_servers") or ()
-    keys, environments = {server.key for server in shown}, {server.environment for server in shown}
     freezes = [
         freeze
         for freeze in freezes_here(context["request"])
-        if freeze.scope == "all" or freeze.key in (keys if freeze.scope == "server" else environments)
+        if freeze.scope == "all"
+        or any(freeze.covers(environment=server.environment, server_key=server.key) for server in shown)
     ]
     return {"freezes": freezes[:MOST_FROZEN], "more_count": max(0, len(freezes) - MOST_FROZEN)}
 
