@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import connection, models
-from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.rows import rows
@@ -67,11 +66,6 @@ class Viewing(models.Model):
         return f"{self.operator} looked at {self.at}"
 
 
-class Freezes(models.QuerySet["Freeze"]):
-    def in_force(self) -> Freezes:
-        return self.filter(Q(until=None) | Q(until__gt=timezone.now()), lifted_at=None)
-
-
 FROZEN = (
     "SELECT * FROM operations_freeze WHERE lifted_at IS NULL AND (until IS NULL OR until > %s) ORDER BY scope, at DESC"
 )
@@ -98,8 +92,6 @@ class Freeze(models.Model):
     until = models.DateTimeField(null=True, blank=True)
     lifted_at = models.DateTimeField(null=True)
     lifted_by = models.CharField(max_length=64, blank=True)
-
-    objects = Freezes.as_manager()
 
     class Meta:
         ordering = ("-at",)

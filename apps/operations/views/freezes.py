@@ -17,7 +17,7 @@ from apps.accounts.access import console_page, declared, operator_of, permit, re
 from apps.operations import audit, execution
 from apps.operations.actor import Actor, actor_of
 from apps.operations.forms import FreezeForm
-from apps.operations.models import Freeze, Run
+from apps.operations.models import Freeze, Run, freezes_in_force
 from apps.operations.models.audit import Phase
 from apps.operations.models.runs import OPEN
 from apps.servers.models import Server
@@ -35,10 +35,11 @@ def freezes(request: HttpRequest) -> HttpResponse:
         if form.is_valid() and _scope_exists(form):
             _freeze(actor_of(request), form)
             return redirect("operations:freezes")
+    in_force = freezes_in_force()
     context = {
         "form": form,
-        "in_force": list(Freeze.objects.in_force()),
-        "past": list(Freeze.objects.exclude(pk__in=Freeze.objects.in_force())[:50]),
+        "in_force": sorted(in_force, key=lambda freeze: freeze.at, reverse=True),
+        "past": list(Freeze.objects.exclude(pk__in=[freeze.pk for freeze in in_force])[:50]),
         "environments": list(settings.ENVIRONMENTS),
         "servers": list(Server.objects.values_list("key", flat=True)),
     }
