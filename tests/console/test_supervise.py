@@ -204,7 +204,7 @@ def test_it_serves_keeps_its_data_and_leaves_no_process(console: Console) -> Non
     first = console.start_and_wait()
     assert console.status("/livez") == 200
     assert len(processes_of(console.data)) >= 7, "web, two workers, beat, the notifier, the broker, the supervisor"
-    assert any("notifier" in process for process in processes_of(console.data))
+    assert wait_for(lambda: any("notifier" in process for process in processes_of(console.data))), console.output
     assert stat.S_IMODE(console.data.stat().st_mode) == 0o700
     key = (console.data / "keys" / "secret_key").read_text()
     first.send_signal(signal.SIGINT)
