@@ -275,6 +275,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SAMPLE_EVERY_S,
         "options": {"queue": "sampling", "expires": SAMPLE_EVERY_S},
     },
+    "gather samples": {
+        "task": "apps.history.tasks.gather",
+        "schedule": 60,
+        "options": {"queue": "sampling", "expires": 60},
+    },
+    "foretell limits": {
+        "task": "apps.history.tasks.foretell",
+        "schedule": 900,
+        "options": {"queue": "sampling", "expires": 900},
+    },
+    "forget old samples": {
+        "task": "apps.history.tasks.forget",
+        "schedule": 3600,
+        "options": {"queue": "sampling", "expires": 3600},
+    },
     "keep runs going": {
         "task": "apps.operations.tasks.keep_going",
         "schedule": 5,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.db.models.signals import post_migrate
 from django.test import Client
 
 from apps.accounts.models import Assignment, Operator, Role, ScopeKind
+from apps.history import store
 
 pytest_plugins = ["tests.real_servers", "tests.network", "tests.browser", "tests.operations.door"]
 
@@ -83,3 +84,10 @@ def as_operator() -> Callable[[Operator], Client]:
         return client
 
     return signed_in
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered_of_history() -> Iterator[None]:
+    """Ids and partitions that a process remembers are rolled back with the test that made them."""
+    yield
+    store.forget_remembered()

@@ -75,3 +75,16 @@ def duration(seconds: float) -> tuple[tuple[str, str], ...]:
 
 def duration_text(seconds: float) -> str:
     return " ".join(f"{figure} {unit}" for figure, unit in duration(seconds))
+
+
+_WORDS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def duration_range(low_s: float, high_s: float) -> str:
+    """`2 to 3 days`: both ends in the largest unit of which the higher has two; one figure where they are the same."""
+    size, word = next(((s, w) for s, w in _WORDS if high_s >= 2 * s), _WORDS[-1])
+    low, high = round(low_s / size), max(round(high_s / size), 1)
+    words = f"{word}s" if high != 1 else word
+    if not low:
+        return f"less than {high:,} {words}"
+    return f"about {high:,} {words}" if low == high else f"{low:,} to {high:,} {words}"

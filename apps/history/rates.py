@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from apps.engine.contracts.probe import Probe, Value
+from apps.engine.contracts.probe import Probe, Value, bare
 
 LONGEST_GAP_S = 300.0
 
@@ -15,25 +15,44 @@ def derived(
     """The rates and shares of a probe between two samples; None where they cannot be told.
 
     They cannot after a restart, after the statistics were reset, on the first sample, or when the last one is long ago.
+    A reset shows as a changed identity, or as a counter that fell: then none of the others can be trusted either. What was not
+    counted before (a command first used since) has no rate yet.
     """
-    comparable = 0 < elapsed_s <= LONGEST_GAP_S and _same_run(probe, now, before)
-    grown = {name: _growth(now.get(name), before.get(name)) if comparable else None for name in probe.counters}
-    rates = {figure: _per_second(grown[counter], elapsed_s) for figure, counter in probe.rates.items()}
-    return {**rates, **{figure: _share(grown[part], grown[rest]) for figure, (part, rest) in probe.shares.items()}}
+    grown = _growths(probe, now, before) if 0 < elapsed_s <= _longest_gap_s(probe) else {}
+    found: dict[str, float | None] = {}
+    for figure, counter in probe.rates.items():
+        for name, label in _labelled(counter, now):
+            growth = grown.get(name)
+            found[figure + label] = None if growth is None else growth / elapsed_s
+    for figure, (part, rest) in probe.shares.items():
+        for name, label in _labelled(part, now):
+            found[figure + label] = _share(grown.get(name), grown.get(rest + label))
+    return found
 
 
-def _same_run(probe: Probe, now: Mapping[str, Value], before: Mapping[str, Value]) -> bool:
-    return not probe.identity or now.get(probe.identity) == before.get(probe.identity)
+def _longest_gap_s(probe: Probe) -> float:
+    """A probe that is asked rarely is far from its last answer by design."""
+    return max(LONGEST_GAP_S, 3 * probe.every_s)
 
 
-def _growth(now: Value, before: Value) -> float | None:
-    if not isinstance(now, int | float) or not isinstance(before, int | float) or now < before:
-        return None
-    return now - before
+def _labelled(counter: str, now: Mapping[str, Value]) -> list[tuple[str, str]]:
+    """The counters of this name: (calls_total[get], [get]), or the one without a label."""
+    return [(name, name[len(counter) :]) for name in now if name == counter or name.startswith(f"{counter}[")]
 
 
-def _per_second(growth: float | None, elapsed_s: float) -> float | None:
-    return None if growth is None else growth / elapsed_s
+def _growths(probe: Probe, now: Mapping[str, Value], before: Mapping[str, Value]) -> dict[str, float]:
+    """How much each counter grew; nothing of any when they began anew."""
+    if probe.identity and now.get(probe.identity) != before.get(probe.identity):
+        return {}
+    counters = probe.counters - {probe.identity}
+    grown = {
+        name: value - former
+        for name, value in now.items()
+        if bare(name) in counters
+        and isinstance(value, int | float)
+        and isinstance(former := before.get(name), int | float)
+    }
+    return {} if any(growth < 0 for growth in grown.values()) else grown
 
 
 def _share(part: float | None, rest: float | None) -> float | None:

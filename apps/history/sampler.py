@@ -1,8 +1,9 @@
-"""One pass over all servers that are due: claim, ask all of them at once, write down each answer as it comes.
+"""One pass over all servers that are due: claim, ask all of them, write down the answers as they come.
 
-A server is claimed by a conditional UPDATE, so that two samplers never ask the same one. Each is asked in a thread of its
+Servers are claimed by a conditional UPDATE, so that two samplers never ask the same one. Each is asked in a thread of its
 own that touches no database; what has not answered at the deadline is written down as timed out, and is not asked again by
-this process before its thread has come back. So neither a dead nor a hanging server delays another one.
+this process before its thread has come back. So neither a dead nor a hanging server delays another one. The threads begin one
+after the other over the first part of a pass: many at once would wait for each other and be taken for slow servers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -21,19 +24,25 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from apps.engine.contracts.probe import Probe
+from apps.engine.contracts.probe import Probe, Value, bare
 from apps.engine.errors import EngineError, TimedOut
-from apps.engine.registry import members
 from apps.engine.target import Target
-from apps.history import probes
+from apps.history import store
+from apps.history.catalogue import probes, probes_of
 from apps.history.models import LastKnown
 from apps.history.rates import derived
 from apps.servers.models import Server
 
 log = structlog.get_logger(__name__)
-PROBES = members(probes, Probe, name="PROBE")
 DEADLINE_S = 8.0
-MOST_AT_ONCE = 64
+MOST_AT_ONCE = 512
+APART_S = 0.02  # between the begins of two servers, less where they would not all fit into a quarter of the deadline
+TOGETHER = 50  # answers whose samples are written by one INSERT
+
+TOO_LATE = timedelta(seconds=30)  # a try so far ahead of now is from before the clock was set back
+EARLY_S = 1.0  # a probe may be asked so much before its time: passes are not exactly apart
+FAILED = "failed"  # stands in the place of a probe for a node that did not answer
+BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 Raw = Mapping[str, Any]
 
@@ -70,43 +79,59 @@ _asking_lock = threading.Lock()
 
 
 def sample_due(*, deadline_s: float = DEADLINE_S, every_s: float | None = None) -> Pass:
-    """Sample every server that is due. Cost: at most `deadline_s`, a thread and one short UPDATE or two a server."""
+    """Sample every server that is due.
+
+    Cost: at most `deadline_s`; a thread and one short UPDATE a server, one INSERT for 50. A pass that is killed loses what it had
+    not written yet, at most one sample a server: the next pass finds them due again.
+    """
     begun = time.monotonic()
     claims = claim(every_s=settings.SAMPLE_EVERY_S if every_s is None else every_s)
-    failed = []
-    for answer in answers(claims, deadline_s=deadline_s):
-        write(answer)
+    failed: list[str] = []
+    seen: list[store.Seen] = []
+    for count, answer in enumerate(answers(claims, deadline_s=deadline_s), start=1):
+        if write(answer):
+            seen += _samples(answer)
         if answer.error is not None:
             failed.append(answer.claim.server.key)
+        if count % TOGETHER == 0:
+            store.keep(seen)
+            seen = []
+    store.keep(seen)
     return Pass(asked_count=len(claims), failed=tuple(sorted(failed)), took_s=time.monotonic() - begun)
 
 
 def claim(*, every_s: float) -> list[Claim]:
-    """The servers that were not tried for `every_s`, longest ago first; each belongs to this pass once its UPDATE took a row."""
+    """The servers that were not tried for `every_s`, longest ago first. Each belongs to the pass whose moment it then carries."""
     now = timezone.now()
-    due = Q(tried_at=None) | Q(tried_at__lte=now - timedelta(seconds=every_s * 0.8))
+    due = Q(tried_at=None) | Q(tried_at__lte=now - timedelta(seconds=every_s * 0.8)) | Q(tried_at__gt=now + TOO_LATE)
     new = Server.objects.filter(last_known=None)
     LastKnown.objects.bulk_create([LastKnown(server=server) for server in new], ignore_conflicts=True)
-    rows = LastKnown.objects.filter(due).select_related("server").prefetch_related("server__credentials")
-    return [
-        Claim(server=row.server, raw=row.raw, at=now)
-        for row in rows.order_by(F("tried_at").asc(nulls_first=True))[:MOST_AT_ONCE]
-        if LastKnown.objects.filter(due, pk=row.pk).update(tried_at=now)
-    ]
+    wanted = LastKnown.objects.filter(due).order_by(F("tried_at").asc(nulls_first=True))
+    pks = list(wanted.values_list("pk", flat=True)[:MOST_AT_ONCE])
+    while pks and LastKnown.objects.filter(tried_at=now).exists():  # another pass had the very same moment
+        now += timedelta(microseconds=1)
+    LastKnown.objects.filter(due, pk__in=pks).update(tried_at=now)
+    rows = LastKnown.objects.filter(pk__in=pks, tried_at=now)
+    mine = rows.select_related("server").prefetch_related("server__credentials")
+    return [Claim(server=row.server, raw=row.raw, at=now) for row in mine]
 
 
 def answers(claims: list[Claim], *, deadline_s: float) -> Iterator[Answer]:
     """Ask every server in a thread of its own; answers in the order they come, late ones as timed out at the deadline."""
     came: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-    ends_at = time.monotonic() + deadline_s
+    begun = time.monotonic()
+    apart_s = min(APART_S, deadline_s / 4 / max(len(claims), 1))
     waiting = {one.server.key: one for one in claims}
-    for one in claims:
-        _start(one, came)
+    to_start = list(reversed(claims))
     while waiting:
+        next_s = begun + apart_s * (len(claims) - len(to_start)) if to_start else begun + deadline_s
         try:
-            answer = came.get(timeout=max(0.0, ends_at - time.monotonic()))
+            answer = came.get(timeout=max(0.0, next_s - time.monotonic()))
         except queue.Empty:
-            break
+            if not to_start:
+                break
+            _start(to_start.pop(), came)
+            continue
         waiting.pop(answer.claim.server.key, None)
         yield answer
     for one in waiting.values():
@@ -148,55 +173,108 @@ def _ask(one: Claim, target: Target, came: queue.SimpleQueue[Answer]) -> None:
 
 
 def ask(target: Target, raw: Raw) -> dict[str, Any]:
-    """Every probe of this kind of server that is due; the last answer of those that are not. Touches no database."""
-    return {
-        probe.key: _asked(probe, target, raw.get(probe.key, {}))
-        for probe in sorted(PROBES.values(), key=lambda p: not p.essential)
-        if probe.kind is target.kind
-    }
+    """Every probe of this kind of server that is due, on every node it is for; the last answer of those that are not.
+
+    Shape: by node ("" for the first), by probe. Touches no database. Errors: that of the first node's essential probe.
+    """
+    first, *others = target.addresses
+    found = {"": _asked_all(target.at(first), raw.get("", {}), probes_of(target.kind))}
+    per_node = tuple(probe for probe in probes_of(target.kind) if probe.per_node)
+    for address in others:
+        try:
+            found[str(address)] = _asked_all(target.at(address), raw.get(str(address), {}), per_node)
+        except EngineError as error:  # it costs its own figures only
+            found[str(address)] = {
+                FAILED: {"at_s": time.time(), "figures": {}, "counters": {}, "error": error.message[:400]}
+            }
+    return found
+
+
+def _asked_all(target: Target, raw: Raw, asked: tuple[Probe, ...]) -> dict[str, Raw]:
+    return {probe.key: _asked(probe, target, raw.get(probe.key, {})) for probe in asked}
 
 
 def _asked(probe: Probe, target: Target, before: Raw) -> Raw:
-    now_s = time.time()
-    elapsed_s = now_s - before.get("at_s", 0.0)
-    if probe.every_s and 0 <= elapsed_s < probe.every_s:
+    """What one probe saw now, or what it saw last when it is not due. `at_s` is our clock, `up_s` one that is never set."""
+    now_s, up_s = time.time(), _up_s()
+    elapsed_s = up_s - before["up_s"] if before.get("boot") == BOOT else now_s - before.get("at_s", 0.0)
+    if probe.every_s and 0 <= elapsed_s < probe.every_s - EARLY_S:
         return before
     try:
         seen = probe.read(target)
     except EngineError as error:
         if probe.essential:
             raise
-        return {"at_s": now_s, "figures": {}, "counters": {}, "error": error.message[:400]}
+        return {"at_s": now_s, "up_s": up_s, "boot": BOOT, "figures": {}, "counters": {}, "error": error.message[:400]}
     kept = probe.counters
     rates = derived(probe, seen, before.get("counters", {}), elapsed_s=elapsed_s)
     return {
         "at_s": now_s,
-        "figures": {name: value for name, value in {**seen, **rates}.items() if name not in kept and value is not None},
-        "counters": {name: seen.get(name) for name in kept},
+        "up_s": up_s,
+        "boot": BOOT,
+        "took_s": round(_up_s() - up_s, 6),
+        "figures": {n: v for n, v in {**seen, **rates}.items() if bare(n) not in kept and v is not None},
+        "counters": {name: value for name, value in seen.items() if bare(name) in kept},
     }
 
 
-def write(answer: Answer) -> None:
+@cache
+def _configurations() -> frozenset[str]:
+    return frozenset(key for key, probe in probes().items() if probe.configuration)
+
+
+def _up_s() -> float:
+    """Seconds of a clock that nobody sets, the same for all processes until the machine is started again."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def write(answer: Answer) -> bool:
     """One short UPDATE, and only while the claim still stands: a later pass is never overwritten by an earlier one."""
     row = LastKnown.objects.filter(server=answer.claim.server, tried_at=answer.claim.at)
     now = timezone.now()
     if answer.error is not None:
-        row.update(
-            failing_since=Coalesce("failing_since", now),
-            failed_count=F("failed_count") + 1,
-            error_kind=answer.error.kind,
-            error_text=answer.error.message[:400],
+        return bool(
+            row.update(
+                failing_since=Coalesce("failing_since", now),
+                failed_count=F("failed_count") + 1,
+                error_kind=answer.error.kind,
+                error_text=answer.error.message[:400],
+            )
         )
-        return
-    figures = {name: value for part in answer.raw.values() for name, value in part["figures"].items()}
+    figures = _last_known(answer.raw[""])
     up_s = figures.pop("up_s", None)
-    row.update(
-        figures=figures,
-        figures_at=now,
-        raw=answer.raw,
-        failing_since=None,
-        failed_count=0,
-        error_kind="",
-        error_text="",
-        since=None if up_s is None else now - timedelta(seconds=up_s),
+    return bool(
+        row.update(
+            figures=figures,
+            figures_at=now,
+            raw=answer.raw,
+            failing_since=None,
+            failed_count=0,
+            error_kind="",
+            error_text="",
+            since=None if not isinstance(up_s, int | float) else now - timedelta(seconds=up_s),
+        )
     )
+
+
+def _last_known(raw: Raw) -> dict[str, Value]:
+    """The figures a page shows without a label: those with one are many, and are read where they are shown."""
+    return {
+        name: value
+        for key, part in raw.items()
+        for name, value in part["figures"].items()
+        if name == bare(name) and key not in _configurations()
+    }
+
+
+def _samples(answer: Answer) -> Iterator[store.Seen]:
+    """What goes into history: what was asked in this pass, under one moment for all probes."""
+    if answer.error is not None:
+        return
+    begun_s = answer.claim.at.timestamp()
+    for node, raw in answer.raw.items():
+        for key, part in raw.items():
+            if part["at_s"] >= begun_s - EARLY_S and key not in _configurations():
+                yield store.Seen(
+                    server=answer.claim.server, node=node, probe=key, at_s=int(begun_s), figures=part["figures"]
+                )

@@ -15,10 +15,12 @@ Value: TypeAlias = float | str | None
 class Probe:
     """One file under probes/ defines one as PROBE.
 
-    `read` gives figures by name, units in the names; None where the server does not say. Names that appear in `rates`
-    (figure: counter), `shares` (figure: (part, rest)) or as `identity` are not shown but kept until the next sample. A changed
-    identity (the server's run) means that the counters began anew. `every_s` is how rarely it may be asked; a probe that is
-    not `essential` costs its own figures when it fails, never the server's.
+    `read` asks one node and gives figures by name, units in the names; None where the server does not say. A figure of many
+    things carries a label: `calls_per_s[get]`, at most 60 of one name. Names that appear in `rates` (figure: counter), `shares`
+    (figure: (part, rest)) or as `identity` are not shown but kept until the next sample; a rate of a labelled counter has its
+    label. A changed identity (the server's run) means that the counters began anew. `every_s` is how rarely it may be asked; a
+    probe that is not `essential` costs its own figures when it fails, never the server's. With `per_node` every registered
+    address is asked, else the first. `configuration` says that the figures are settings: they are compared, not charted.
     """
 
     key: str
@@ -27,12 +29,24 @@ class Probe:
     cost: str
     every_s: float = 0.0
     essential: bool = True
+    per_node: bool = False
+    configuration: bool = False
     identity: str = ""
     rates: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def counters(self) -> frozenset[str]:
-        """The names that are kept for the next sample and not shown."""
+        """The names, without labels, that are kept for the next sample and not shown."""
         parts = {name for pair in self.shares.values() for name in pair}
         return frozenset({*self.rates.values(), *parts, self.identity} - {""})
+
+
+def bare(name: str) -> str:
+    """The name of a figure without its label: `calls_per_s` of `calls_per_s[get]`."""
+    return name.partition("[")[0]
+
+
+def label_of(name: str) -> str:
+    """`get` of `calls_per_s[get]`; empty where there is none."""
+    return name.partition("[")[2].removesuffix("]")
