@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from apps.engine.connections.postgres import postgres_node
 from apps.engine.contracts.probe import Probe, Value
-from apps.engine.files import sql_text
 from apps.engine.target import Kind, Target
-
-SQL = Path(__file__).resolve().parent.parent / "sql"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    size_bytes: float
-    size_unseen_count: int
+from apps.history.answers import answers
 
 
 def read(target: Target) -> Mapping[str, Value]:
@@ -26,8 +15,7 @@ def read(target: Target) -> Mapping[str, Value]:
     Cost: one statement; a file status a relation, about 5 ms for a thousand. Errors: those of postgres_node; TimedOut on
     servers with very many relations. Source: pg_database_size.
     """
-    with postgres_node(target) as node:
-        return asdict(node.records(Size, sql_text(SQL, "size", major=node.version))[0])
+    return answers(target, "size")
 
 
 PROBE = Probe(

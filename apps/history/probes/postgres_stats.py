@@ -4,53 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from apps.engine.connections.postgres import postgres_node
 from apps.engine.contracts.probe import Probe, Value
-from apps.engine.files import sql_text
 from apps.engine.target import Kind, Target
-
-SQL = Path(__file__).resolve().parent.parent / "sql"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    version: str
-    role: str
-    run: str
-    up_s: float
-    clients_max_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    clients_count: int
-    transactions_total: float
-    blocks_hit_total: float
-    blocks_read_total: float
-    longest_transaction_s: float | None
-    waiting_count: int
-    longest_wait_s: float | None
-    connected_replicas_count: int
-    replica_lag_s: float | None
-    transaction_age_count: float
-    archive_status: str | None
+from apps.history.answers import told
 
 
 def read(target: Target) -> Mapping[str, Value]:
-    """Shape: figures of apps.history.models.LastKnown. Units: in the names. Cost: two statements, 1 to 3 ms.
+    """Shape: who the node is, its connections, transactions, rows, waits and replicas. Units: in the names.
 
-    Errors: those of postgres_node. Source: settings, pg_stat_database, pg_stat_activity, pg_locks, pg_stat_replication,
-    pg_stat_archiver, pg_database. Without pg_read_all_stats the age of transactions and the lag of replicas are not known.
+    Cost: two statements, 1 to 3 ms. Errors: those of postgres_node. Source: settings, pg_stat_database, pg_stat_activity,
+    pg_locks, pg_stat_replication, pg_stat_archiver, pg_database. Without pg_read_all_stats the states of connections, the age
+    of transactions and the lag of replicas are not known.
     """
     with postgres_node(target) as node:
         begun = time.perf_counter()
-        about = node.records(About, sql_text(SQL, "about", major=node.version))[0]
+        about = told(node, "about")
         latency_s = time.perf_counter() - begun
-        load = node.records(Load, sql_text(SQL, "load", major=node.version))[0]
-    return {"product": "PostgreSQL", "latency_s": latency_s, **asdict(about), **asdict(load)}
+        load = told(node, "load")
+    return {"product": "PostgreSQL", "latency_s": latency_s, **about, **load}
 
 
 PROBE = Probe(
@@ -58,7 +31,18 @@ PROBE = Probe(
     kind=Kind.POSTGRES,
     read=read,
     cost="two statements, 1 to 3 ms",
-    identity="run",
-    rates={"tx_per_s": "transactions_total"},
+    per_node=True,
+    identity="counted_since",
+    rates={
+        "tx_per_s": "transactions_total",
+        "rollbacks_per_s": "rollbacks_total",
+        "deadlocks_per_s": "deadlocks_total",
+        "temp_bytes_per_s": "temp_total_bytes",
+        "rows_returned_per_s": "rows_returned_total",
+        "rows_fetched_per_s": "rows_fetched_total",
+        "rows_inserted_per_s": "rows_inserted_total",
+        "rows_updated_per_s": "rows_updated_total",
+        "rows_deleted_per_s": "rows_deleted_total",
+    },
     shares={"hit_ratio": ("blocks_hit_total", "blocks_read_total")},
 )

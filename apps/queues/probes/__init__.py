@@ -1,0 +1,1 @@
+"""What the sampler asks about queues: one file a kind of server."""
