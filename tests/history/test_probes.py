@@ -11,6 +11,7 @@ import pytest
 from apps.engine.errors import NotPermitted
 from apps.engine.files import sql_text, statements
 from apps.engine.target import Target
+from apps.history.answers import SQL
 from apps.history.catalogue import probes
 from apps.history.probes import postgres_size, postgres_stats, redis_info
 from apps.history.sampler import ask
@@ -128,6 +129,7 @@ def test_the_size_is_asked_rarely_and_kept_meanwhile(postgres_server: PostgresSe
     assert second[""]["postgres_stats"]["at_s"] > first[""]["postgres_stats"]["at_s"]
 
 
-@pytest.mark.parametrize("name", sorted(statements(postgres_stats.SQL)))
+@pytest.mark.parametrize("name", sorted(statements(SQL)))
 def test_every_statement_runs_on_every_version(name: str, each_postgres: PostgresDatabase) -> None:
-    assert len(each_postgres.sql(sql_text(postgres_stats.SQL, name, major=each_postgres.server.version[0]))) == 1
+    """Planned and run; none tells more than 500 rows."""
+    assert len(each_postgres.sql(sql_text(SQL, name, major=each_postgres.server.version[0]))) <= 500

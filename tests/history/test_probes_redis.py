@@ -44,7 +44,7 @@ def commands_of(server: RedisServer) -> dict[str, int]:
 @contextmanager
 def subscriber(server: RedisServer) -> Iterator[redis.Redis]:
     client = redis.Redis(unix_socket_path=str(server.socket), protocol=2)
-    listening = client.pubsub()
+    listening = client.pubsub()  # type: ignore[no-untyped-call]
     listening.subscribe("news")
     listening.get_message(timeout=2)
     try:

@@ -6,8 +6,25 @@ import pytest
 
 from apps.history.settings_seen import kept
 
-SECRETS = "requirepass masterauth masteruser primaryauth tls-key-file-pass primary_conninfo archive_command shop.api_token ldap.key".split()
-OPEN = "maxmemory tls-auth-clients pg_stat_statements.max password_encryption superuser_reserved_connections notify-keyspace-events".split()
+SECRETS = [
+    "requirepass",
+    "masterauth",
+    "masteruser",
+    "primaryauth",
+    "tls-key-file-pass",
+    "primary_conninfo",
+    "archive_command",
+    "shop.api_token",
+    "ldap.key",
+]
+OPEN = [
+    "maxmemory",
+    "tls-auth-clients",
+    "pg_stat_statements.max",
+    "password_encryption",
+    "superuser_reserved_connections",
+    "notify-keyspace-events",
+]
 
 
 @pytest.mark.parametrize("name", SECRETS)
