@@ -23,6 +23,7 @@ PROBE = Probe(
     kind=Kind.POSTGRES,
     read=read,
     cost="one statement, below 1 ms",
+    every_s=60.0,
     identity="run",
     rates={
         "checkpoints_timed_per_s": "checkpoints_timed_total",
