@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from apps.engine.contracts.adapter import Queue, Snapshot
 from apps.engine.contracts.probe import Value
+from apps.engine.errors import TimedOut
 from apps.engine.target import Target
 from apps.history.answers import labelled
 from apps.queues.fleet import read_server
 
 MOST_QUEUES = 50
+WITHIN_S = 2.0
 
 
 def label(queue: Queue) -> bytes:
@@ -23,19 +25,21 @@ def label(queue: Queue) -> bytes:
 
 
 def read_figures(target: Target) -> Mapping[str, Value]:
-    """Shape: how many queues there are, jobs of all of them, and depth, age and failures of 50: the first by name.
+    """Shape: how many queues were found so far, jobs of all of them, and depth, age and failures of 50: the first by label.
 
-    Units: counts, seconds; a lower bound where the framework tells no more; left out where it is unknown. Cost, source: those
-    of `read_server`. Errors: those of the connection. A queue of more than 50 that is left out is still in the sums.
+    Units: counts, seconds; a lower bound where the framework tells no more; left out where it is unknown. The sums are of all
+    queues, and unknown where the time was not enough for all. Cost, source: those of `read_server`, which asks nothing more after
+    2 s. Errors: those of the connection.
     """
-    reading = read_server(target)
+    reading = read_server(target, within_s=WITHIN_S)
     if reading.error is not None:
         raise reading.error
     now = sorted((judged.snapshot for judged in reading.queues), key=lambda each: label(each.queue))
+    whole = not any(isinstance(problem.error, TimedOut) for problem in reading.problems)
     return {
-        "queues_count": len(now),
-        "jobs_ready_count": sum(each.ready.value or 0 for each in now),
-        "jobs_failed_count": sum(each.failed.value or 0 for each in now),
+        "queues_count": len(now) if whole else None,
+        "jobs_ready_count": sum(each.ready.value or 0 for each in now) if whole else None,
+        "jobs_failed_count": sum(each.failed.value or 0 for each in now) if whole else None,
         **{name: value for each in now[:MOST_QUEUES] for name, value in _figures(each)},
     }
 

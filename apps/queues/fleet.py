@@ -57,16 +57,17 @@ class Reading:
 class _Gathering:
     """What one server's thread collects, and until when it may."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, within_s: float) -> None:
         self.target = target
         self.begun = time.monotonic()
+        self.within_s = within_s
         self.queues: list[Judged] = []
         self.problems: list[Problem] = []
         self.keys_count = self.looked_count = self.sent_count = 0
 
     @property
     def until_s(self) -> float:
-        return self.begun + SERVER_S
+        return self.begun + self.within_s
 
     @property
     def over(self) -> bool:
@@ -105,13 +106,14 @@ def _result(target: Target, future: Future[Reading]) -> Reading:
     return Reading(target_id=target.id, error=TimedOut(f"{target.name} was not read within {SERVER_S:g} s."))
 
 
-def read_server(target: Target) -> Reading:
+def read_server(target: Target, *, within_s: float = SERVER_S) -> Reading:
     """Shape: all queues of one server, worst first. Units: see Snapshot.
 
     Cost: a Redis: INFO, and for each database the looks of `census` and the adapters, see each; a PostgreSQL: the catalogue
-    and one capped count a table, of the registered database. Asks nothing more after 6 s. Errors: none; they are in the reading.
+    and one capped count a table, of the registered database. Asks nothing more after `within_s`. Errors: none; they are in the
+    reading.
     """
-    gathering = _Gathering(target)
+    gathering = _Gathering(target, within_s)
     try:
         if target.kind is Kind.REDIS:
             _read_redis(gathering)
@@ -126,7 +128,7 @@ def _read_redis(gathering: _Gathering) -> None:
     for database, keys_count in _databases(gathering):
         if gathering.over:
             gathering.problems.append(
-                Problem(what=f"database {database}", error=TimedOut(f"Not read within {SERVER_S:g} s."))
+                Problem(what=f"database {database}", error=TimedOut(f"Not read within {gathering.within_s:g} s."))
             )
             continue
         there = reads.in_database(gathering.target, database)

@@ -67,6 +67,13 @@ def copied(data: Path, to: Path) -> None:
         shutil.chown(path, source.stat().st_uid, source.stat().st_gid)
 
 
+def number(seen: Seen, name: str) -> float:
+    """A figure that has to be known."""
+    value = seen[name]
+    assert isinstance(value, int | float), f"{name} is {value!r}"
+    return float(value)
+
+
 def until(read: Callable[[], Seen], true: Callable[[Seen], bool]) -> Seen:
     """The first reading of which it is true, at most ten seconds on."""
     ends_at = time.monotonic() + 10
@@ -87,10 +94,8 @@ def test_a_standby_is_told_with_how_far_it_is_behind(pair: Pair) -> None:
     )
     received = postgres_wal.read(postgres_target(pair.standby))
     pair.standby.sql("SELECT pg_wal_replay_resume()")
-    assert isinstance(seen[label], float)
-    assert seen[label] > 50_000
-    assert isinstance(received["replay_behind_bytes"], float)
-    assert received["replay_behind_bytes"] > 50_000
+    assert number(seen, label) > 50_000
+    assert number(received, "replay_behind_bytes") > 50_000
     until(lambda: postgres_replication.read(target), lambda seen: seen.get(label) == 0)
 
 
@@ -103,7 +108,7 @@ def test_a_standby_tells_what_it_receives(pair: Pair) -> None:
         lambda: derived(postgres_wal.PROBE, postgres_wal.read(target), before, elapsed_s=10),
         lambda per_s: bool(per_s["wal_bytes_per_s"]),
     )
-    assert float(grown["wal_bytes_per_s"] or 0) > 5_000
+    assert number(grown, "wal_bytes_per_s") > 5_000
 
 
 def test_a_standby_tells_its_tables_and_sequences(pair: Pair) -> None:
@@ -124,10 +129,10 @@ def test_archiving_is_told_as_it_fails_and_as_it_works(pair: Pair) -> None:
     assert postgres_stats.read(target)["archive_status"] == "failing"
     assert failing["archived_total"] == 0
     assert failing["last_archived_age_s"] is None
-    assert 0 <= float(failing["last_archive_failure_age_s"] or 0) < 60
+    assert 0 <= number(failing, "last_archive_failure_age_s") < 60
     pair.primary.sql("ALTER SYSTEM SET archive_command = 'true'")
     pair.primary.sql("SELECT pg_reload_conf()")
     pair.primary.sql("INSERT INTO switched VALUES (2)")
     pair.primary.sql("SELECT pg_switch_wal()")
     working = until(lambda: postgres_wal.read(target), lambda seen: bool(seen["archived_total"]))
-    assert 0 <= float(working["last_archived_age_s"] or 0) < 60
+    assert 0 <= number(working, "last_archived_age_s") < 60

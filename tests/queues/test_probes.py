@@ -130,6 +130,16 @@ def test_a_server_that_is_gone_is_an_error_and_no_empty_board(redis_clean: Redis
         REDIS.read(redis_target(redis_clean, username="poor", password="x"))
 
 
+def test_where_the_time_is_not_enough_the_sums_are_not_known(
+    redis_clean: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(redis_clean)
+    monkeypatch.setattr(figures, "WITHIN_S", -1.0)
+    assert REDIS.read(redis_target(redis_clean)) == dict.fromkeys(
+        ("queues_count", "jobs_ready_count", "jobs_failed_count")
+    )
+
+
 def test_a_look_is_quick_on_many_names(redis_clean: RedisServer) -> None:
     redis_clean.command("DEBUG", "POPULATE", 50_000)
     furnish(redis_clean)
