@@ -12,6 +12,8 @@ import psycopg
 import pytest
 
 from apps.engine.contracts.probe import Probe, Value, bare
+from apps.engine.files import sql_text
+from apps.history.answers import SQL
 from apps.history.probes import (
     postgres_io,
     postgres_replication,
@@ -117,6 +119,16 @@ def test_rows_and_rollbacks_become_rates(each_postgres: PostgresDatabase) -> Non
     assert number(per_s, "rows_returned_per_s") >= number(per_s, "rows_fetched_per_s") > 0
     assert number(per_s, "rollbacks_per_s") >= 0.1
     assert (per_s["deadlocks_per_s"], per_s["temp_bytes_per_s"]) == (0, 0)
+
+
+def test_the_statement_for_13_tells_the_same_figures(each_postgres: PostgresDatabase) -> None:
+    """No such server is at hand, but later ones understand it."""
+    with each_postgres.connect() as session:
+        told = [
+            [column.name for column in session.execute(sql_text(SQL, "load", major=major)).description or ()]
+            for major in (13, 14)
+        ]
+    assert told[0] == told[1]
 
 
 def test_a_reset_of_the_statistics_gives_no_rate_and_is_no_restart(each_postgres: PostgresDatabase) -> None:
@@ -276,6 +288,25 @@ def test_the_oldest_snapshot_and_the_age_of_databases_are_told(each_postgres: Po
     assert number(seen, f"database_xid_age_count[{each_postgres.name}]") >= 5
     assert f"database_multixact_age_count[{each_postgres.name}]" in seen
     assert (seen["vacuums_running_count"], seen["vacuum_workers_max_count"]) == (0, 3)
+
+
+def test_a_vacuum_that_runs_is_counted(each_postgres: PostgresDatabase) -> None:
+    each_postgres.sql("CREATE TABLE orders AS SELECT repeat('x', 1000) AS note FROM generate_series(1, 5000)")
+    with each_postgres.connect() as slow:
+        slow.execute("SET vacuum_cost_delay = 100")
+        slow.execute("SET vacuum_cost_limit = 1")
+        thread = threading.Thread(target=_vacuum_until_cancelled, args=(slow,))
+        thread.start()
+        time.sleep(0.5)
+        seen = postgres_vacuum.read(postgres_target(each_postgres))
+        slow.cancel()
+        thread.join()
+    assert (seen["vacuums_running_count"], seen["vacuums_automatic_count"]) == (1, 0)
+
+
+def _vacuum_until_cancelled(session: psycopg.Connection[tuple[object, ...]]) -> None:
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        session.execute("VACUUM orders")
 
 
 def test_sequences_are_told_by_the_type_of_their_column(each_postgres: PostgresDatabase) -> None:

@@ -19,7 +19,7 @@ def read(target: Target) -> Mapping[str, Value]:
     """
     with redis_node(target) as node:
         words = node.command("CONFIG", "GET", "*")
-    settings = {plain(name, most=100): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    settings = {plain(name, most=100): value for name, value in zip(words[::2], words[1::2], strict=False)}
     return {name: kept(name, settings[name]) for name in _once(settings)[:MOST_SETTINGS]}
 
 

@@ -1,7 +1,7 @@
 -- The 50 largest tables of this database, the share of dead rows, and how long ago each was vacuumed.
 -- Versions: 13 and later. Rights: none beyond CONNECT. Parameters: none.
 -- Columns: label (schema.table), table_bytes (with its TOAST, without indexes; NULL while somebody holds it exclusively),
---   dead_rows_ratio (of live and dead; NULL when empty), vacuum_age_s (NULL: never vacuumed since statistics are kept).
+--   dead_rows_ratio (of live and dead; 0 when empty), vacuum_age_s (NULL: never vacuumed since statistics are kept).
 -- Cost: ranks by the page counts of the catalogue and opens the files of the chosen ones: 20 ms on 10,000 tables.
 WITH held AS MATERIALIZED (
        SELECT relation FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation IS NOT NULL
@@ -21,6 +21,6 @@ WITH held AS MATERIALIZED (
 SELECT label,
        CASE WHEN NOT EXISTS (SELECT FROM held h WHERE h.relation IN (l.oid, l.reltoastrelid))
             THEN pg_table_size(l.oid) END::float8 AS table_bytes,
-       dead_count::float8 / nullif(live_count + dead_count, 0) AS dead_rows_ratio,
+       coalesce(dead_count::float8 / nullif(live_count + dead_count, 0), 0) AS dead_rows_ratio,
        extract(epoch FROM clock_timestamp() - vacuumed_at)::float8 AS vacuum_age_s
 FROM largest l
