@@ -51,5 +51,7 @@ def _figures(now: Snapshot) -> Iterable[tuple[str, Value]]:
         "queue_running_count": now.running.value,
         "queue_failed_count": now.failed.value,
         "queue_oldest_s": oldest_s,
+        "queue_added_total": now.added_count,
+        "queue_taken_total": now.taken_count,
     }
     return [(labelled(name, label(now.queue)), value) for name, value in told.items() if value is not None]

@@ -14,6 +14,7 @@ from apps.engine.contracts.adapter import Queue
 from apps.engine.contracts.probe import bare, label_of
 from apps.engine.errors import EngineError
 from apps.history.catalogue import probes
+from apps.history.rates import derived
 from apps.queues import figures
 from apps.queues.figures import label
 from tests.queues import work
@@ -55,6 +56,22 @@ def test_depth_age_and_failures_are_told_by_queue(each_redis: RedisServer) -> No
     assert seen["queue_depth_count[stream:orders/billing]"] == 3
     assert "queue_failed_count[stream:orders/billing]" not in seen
     assert (seen["queues_count"], seen["jobs_ready_count"], seen["jobs_failed_count"]) == (2, 5, 1)
+
+
+def test_what_comes_to_a_stream_and_leaves_it_becomes_rates(each_redis: RedisServer) -> None:
+    """By counters that streams have from 7.0 on, of a group since its first reading; before nothing is told."""
+    target = redis_target(each_redis)
+    each_redis.command("XGROUP", "CREATE", "orders", "billing", "0", "MKSTREAM")
+    some = ("XREADGROUP", "GROUP", "billing", "one", "COUNT", "20", "STREAMS", "orders", ">")
+    each_redis.command("XADD", "orders", "*", "n", "0")
+    each_redis.command(*some)
+    before = REDIS.read(target)
+    for count in range(30):
+        each_redis.command("XADD", "orders", "*", "n", count)
+    each_redis.command(*some)
+    per_s = derived(REDIS, REDIS.read(target), before, elapsed_s=10)
+    counted = {"queue_arrivals_per_s[stream:orders/billing]": 3.0, "queue_departures_per_s[stream:orders/billing]": 2.0}
+    assert per_s == (counted if each_redis.version >= (7, 0, 0) else {})
 
 
 def test_an_empty_queue_stays_in_the_history_as_empty(redis_clean: RedisServer) -> None:

@@ -208,7 +208,8 @@ class Workers:
 class Snapshot:
     """One queue now. `ready` could be taken this moment; `abandoned` was taken by somebody who is gone.
 
-    `mark` is a digest of the job that is next, so that two looks can tell whether anything left. `notes` are sentences.
+    `mark` is a digest of the job that is next, so that two looks can tell whether anything left. `added_count` and `taken_count`
+    are all that ever came and left, None where the framework does not count them. `notes` are sentences.
     """
 
     queue: Queue
@@ -222,6 +223,8 @@ class Snapshot:
     abandoned: Count = field(default_factory=lambda: Count.none("Not recorded by this framework."))
     paused: bool = False
     mark: bytes = b""
+    added_count: int | None = None
+    taken_count: int | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -153,6 +153,8 @@ def _snapshot(
             contract.State(key="running", title="Pending", count=held, words=_pending_words(pending, now)),
         ),
         mark=group.last_delivered,
+        added_count=group.entries_added,
+        taken_count=group.entries_read,
         notes=tuple(filter(None, (_lost_words(group), dangling))),
     )
 

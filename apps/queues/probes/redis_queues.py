@@ -13,4 +13,5 @@ PROBE = Probe(
     cost="INFO, and a few round trips for each database and framework; 0.5 s more while its names are first walked",
     every_s=30.0,
     essential=False,
+    rates={"queue_arrivals_per_s": "queue_added_total", "queue_departures_per_s": "queue_taken_total"},
 )
