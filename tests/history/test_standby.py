@@ -15,6 +15,8 @@ import pytest
 from apps.engine.contracts.probe import Value
 from apps.engine.embedded import binaries
 from apps.engine.embedded.postgres import EmbeddedPostgres
+from apps.engine.target import Kind
+from apps.history.catalogue import probes_of
 from apps.history.probes import postgres_replication, postgres_sequences, postgres_stats, postgres_tables, postgres_wal
 from apps.history.rates import derived
 from tests.real_servers import CACHE, POSTGRES_SETTINGS, PostgresDatabase, PostgresServer
@@ -89,13 +91,14 @@ def test_a_standby_is_told_with_how_far_it_is_behind(pair: Pair) -> None:
     until(lambda: postgres_replication.read(target), lambda seen: seen.get(label) == 0)
     pair.standby.sql("SELECT pg_wal_replay_pause()")
     pair.primary.sql("CREATE TABLE behind AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)")
-    seen = until(
-        lambda: postgres_replication.read(target), lambda seen: bool(seen.get("replica_behind_s[standby_one]"))
+    seen = until(lambda: postgres_replication.read(target), lambda seen: number(seen, label) > 50_000)
+    received = until(
+        lambda: postgres_wal.read(postgres_target(pair.standby)),
+        lambda seen: number(seen, "replay_behind_bytes") > 50_000,
     )
-    received = postgres_wal.read(postgres_target(pair.standby))
     pair.standby.sql("SELECT pg_wal_replay_resume()")
-    assert number(seen, label) > 50_000
-    assert number(received, "replay_behind_bytes") > 50_000
+    assert received["last_archived_age_s"] is None
+    assert number(seen, "slots_count") == 0
     until(lambda: postgres_replication.read(target), lambda seen: seen.get(label) == 0)
 
 
@@ -111,13 +114,15 @@ def test_a_standby_tells_what_it_receives(pair: Pair) -> None:
     assert number(grown, "wal_bytes_per_s") > 5_000
 
 
-def test_a_standby_tells_its_tables_and_sequences(pair: Pair) -> None:
+def test_a_standby_answers_every_probe(pair: Pair) -> None:
     pair.primary.sql("CREATE TABLE IF NOT EXISTS orders (id serial PRIMARY KEY)")
     pair.primary.sql("CREATE UNLOGGED TABLE IF NOT EXISTS fleeting (id serial)")
     pair.primary.sql("INSERT INTO orders DEFAULT VALUES")
     target = postgres_target(pair.standby)
     until(lambda: postgres_sequences.read(target), lambda seen: "sequence_ratio[public.orders_id_seq]" in seen)
     assert "table_bytes[public.orders]" in postgres_tables.read(target)
+    for probe in probes_of(Kind.POSTGRES):
+        assert probe.read(target), probe.key
 
 
 def test_archiving_is_told_as_it_fails_and_as_it_works(pair: Pair) -> None:
