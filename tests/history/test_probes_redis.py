@@ -15,6 +15,7 @@ from apps.engine.errors import NotPermitted
 from apps.history.probes import redis_clients, redis_commands, redis_config, redis_info, redis_latency
 from apps.history.rates import derived
 from apps.history.remembered import REMEMBERED
+from tests.history.waiting import number
 from tests.real_servers import RedisServer
 from tests.targets import no_old_connections, redis_target
 
@@ -22,13 +23,6 @@ __all__ = ["no_old_connections"]
 
 ALL = (redis_info, redis_commands, redis_latency, redis_clients, redis_config)
 READING = {"ping", "info", "client", "client|list", "client|setname", "config", "config|get", "select", "auth"}
-
-
-def number(seen: Mapping[str, Value], name: str) -> float:
-    """A figure that has to be known."""
-    value = seen[name]
-    assert isinstance(value, int | float), f"{name} is {value!r}"
-    return float(value)
 
 
 def rates(probe: Probe, now: Mapping[str, Value], before: Mapping[str, Value]) -> dict[str, float | None]:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from apps.engine.contracts.probe import Value
 from apps.engine.embedded import binaries
 from apps.engine.embedded.postgres import EmbeddedPostgres
 from apps.engine.target import Kind
 from apps.history.catalogue import probes_of
 from apps.history.probes import postgres_replication, postgres_sequences, postgres_stats, postgres_tables, postgres_wal
 from apps.history.rates import derived
+from tests.history.waiting import number, until
 from tests.real_servers import CACHE, POSTGRES_SETTINGS, PostgresDatabase, PostgresServer
 from tests.targets import no_old_connections, postgres_target
 
 __all__ = ["no_old_connections"]
-
-Seen = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,22 +64,6 @@ def copied(data: Path, to: Path) -> None:
     for path in (to, *to.rglob("*")):
         source = data / path.relative_to(to) if path.name != "standby.signal" else data
         shutil.chown(path, source.stat().st_uid, source.stat().st_gid)
-
-
-def number(seen: Seen, name: str) -> float:
-    """A figure that has to be known."""
-    value = seen[name]
-    assert isinstance(value, int | float), f"{name} is {value!r}"
-    return float(value)
-
-
-def until(read: Callable[[], Seen], true: Callable[[Seen], bool]) -> Seen:
-    """The first reading of which it is true, at most ten seconds on."""
-    ends_at = time.monotonic() + 10
-    while not true(seen := read()):
-        assert time.monotonic() < ends_at, seen
-        time.sleep(0.1)
-    return seen
 
 
 def test_a_standby_is_told_with_how_far_it_is_behind(pair: Pair) -> None:
