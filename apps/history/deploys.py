@@ -94,7 +94,7 @@ def revoke(token: DeployToken, *, by: str) -> bool:
 
 
 def _tell(action: str, token: DeployToken, *, by: str) -> None:
-    facts = {"token": token.name, "environments": token.environments, "servers": token.servers}
+    facts = {"name": token.name, "environments": token.environments, "servers": token.servers}
     tell(Kind.CHANGE, action, actor=by, facts=facts)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Concat, Left
 from django.utils import timezone
 
 from apps.history import drift
@@ -67,9 +68,11 @@ def note(
     Event.objects.bulk_create([event], ignore_conflicts=True)
 
 
-def ended(key: str, *, at: datetime | None = None, words: str = "", signal: str = "") -> None:
-    """What lasted under this key is over, and what came of it. Cost: one UPDATE."""
-    came = {name: value for name, value in (("words", words[:LONGEST_WORDS]), ("signal", signal)) if value}
+def ended(key: str, *, at: datetime | None = None, signal: str = "", more: str = "") -> None:
+    """What lasted under this key is over; `more` is added to its words. Cost: one UPDATE."""
+    came: dict[str, Any] = {"signal": signal} if signal else {}
+    if more:
+        came["words"] = Left(Concat("words", Value(f": {more}")), LONGEST_WORDS)
     Event.objects.filter(key=key, ended_at=None).update(ended_at=at or timezone.now(), **came)
 
 

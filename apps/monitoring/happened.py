@@ -25,6 +25,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "clock": ("step of the clock", "steps of the clock"),
 }
 MOST_NAMED = 3
+ELSEWHERE = ("https://", "http://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,8 @@ def line(event: Event) -> Line:
         goes_on=goes_on,
         lasted_s=(event.ended_at - event.at).total_seconds() if event.ended_at else None,
         again_count=int(event.detail.get("again_count", 0)),
-        url=event.url,
-        is_elsewhere=bool(event.url) and not event.url.startswith("/"),
+        url=event.url if event.url.startswith(("/", *ELSEWHERE)) else "",
+        is_elsewhere=event.url.startswith(ELSEWHERE),
     )
 
 
@@ -90,7 +91,7 @@ def cursor(event: Event) -> str:
 def read_cursor(text: str) -> tuple[datetime, int] | None:
     """Where a page begins; None for what is no cursor."""
     moment, _, number = text.partition("-")
-    if not (moment.isdecimal() and number.isdecimal()) or len(moment) > 16 or len(number) > 18:
+    if not (text.isascii() and moment.isdecimal() and number.isdecimal()) or len(moment) > 16 or len(number) > 18:
         return None
     seconds, microseconds = divmod(int(moment), 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds), int(number)

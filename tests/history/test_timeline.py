@@ -54,8 +54,8 @@ def test_an_event_of_no_kind_is_refused(cache: Server) -> None:
 
 def test_what_lasts_ends_by_its_key_with_what_came_of_it(cache: Server) -> None:
     timeline.note("run", "Delete keys", server=cache, key="run:7", signal="run")
-    timeline.ended("run:7", words="Delete keys: done", signal="ok")
-    timeline.ended("run:7", words="Delete keys: failed", signal="crit")
+    timeline.ended("run:7", more="done", signal="ok")
+    timeline.ended("run:7", more="failed", signal="crit")
     event = Event.objects.get()
     assert (event.words, event.signal) == ("Delete keys: done", "ok") and event.ended_at is not None
 
