@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from apps.engine.contracts.probe import label_of
+from apps.engine.text import storable
 from apps.history.catalogue import probes
 from apps.history.setting_models import Setting
 from apps.servers.models import Server
@@ -103,11 +104,11 @@ def known_since(server: Server) -> tuple[int, datetime | None]:
 
 def _name(figure: str) -> str:
     """`work_mem` of `setting[work_mem]`."""
-    return (label_of(figure) or figure)[:128]
+    return storable(label_of(figure) or figure)[:128]
 
 
 def _text(value: object) -> str:
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)[:LONGEST]
+    return storable(str(int(value) if isinstance(value, float) and value.is_integer() else value))[:LONGEST]
 
 
 def _short(value: str | None) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from apps.engine.text import storable
 from apps.engine.units import duration_text
 from apps.history.verdict import Finding, failure, findings
 
@@ -224,7 +225,7 @@ def _changed(before: Look, now: Look, name: str) -> tuple[str, str] | None:
 
 
 def _text(value: Any) -> str:
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)[:80]
+    return storable(str(int(value) if isinstance(value, float) and value.is_integer() else value))[:80]
 
 
 def _fallen(before: Raw, now: Raw) -> list[str]:

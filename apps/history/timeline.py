@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat, Left
 from django.utils import timezone
 
+from apps.engine.text import storable
 from apps.history import drift
 from apps.history.models import Event
 from apps.history.noticing import FAILED, SILENT_S, Look, Noticed, Raw, noticed
@@ -24,6 +25,7 @@ LASTING = ("run", "finding", "down", "gap")
 AGAIN_WITHIN = timedelta(minutes=5)  # what begins again so soon after its end did not end
 LONGEST_WORDS = 400
 SLICE = 1000
+KEPT_FOR = timedelta(days=400)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 __all__ = ["LASTING", "Sight", "after_sample", "ended", "events", "forget", "lettered", "note", "seen_by"]
@@ -54,7 +56,7 @@ def note(
         raise ValueError(f"{kind} is no kind of event")
     event = Event(
         kind=kind,
-        words=words[:LONGEST_WORDS],
+        words=storable(words)[:LONGEST_WORDS],
         server=server,
         environment=environment or (server.environment if server else ""),
         node=node,

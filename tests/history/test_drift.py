@@ -185,3 +185,11 @@ def test_a_value_without_an_end_is_cut(cache: Server) -> None:
     watch.sees({"search_path": "a" * 5000})
     watch.sees({"search_path": "b" * 5000})
     assert len(words()[0]) < 200 and len(Setting.objects.get().value) == 1000
+
+
+def test_what_no_database_takes_is_kept_as_escapes(cache: Server) -> None:
+    watch = Watch(cache)
+    watch.sees({"save": "a"})
+    watch.sees({"save": "a\x00b\udcff"})
+    assert drift.changed_lately(cache)[0].value == "a\\x00b\\udcff"
+    assert words() == ["save a → a\\x00b\\udcff"]
