@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,8 @@ SILENT_S = 60.0  # a sampler that was quiet for less missed a round or two
 SLACK_S = 2.0  # Redis tells its uptime in whole seconds, and clocks of two machines differ
 SLEWED_RATIO = 0.001  # how much faster than time a clock is put right without a step
 FAILED = "failed"  # stands in the place of a probe for a node that did not answer
-RUN, ROLE, VERSION, UP_S = "run", "role", "version", "up_s"
+RUN, ROLE, VERSION, UP_S, COUNTED_SINCE = "run", "role", "version", "up_s", "counted_since"
+WHO = ("redis_info", "postgres_stats")  # the probes that tell who a node is: others use the same words for their own
 # What a node calls the history that it writes or follows: another one is another primary.
 LINEAGES = ("replication_id", "timeline", "system_identifier")
 
@@ -98,19 +100,29 @@ def _clock(before: Look, now: Look) -> Iterator[Noticed]:
 
 
 def _identity(before: Look, now: Look) -> Iterator[Noticed]:
-    other_run = _changed(before, now, RUN)
+    other_run = _is_other_run(before, now)
     if other_run:
         yield _restart(before, now)
-    elif fallen := _fallen(before.raw, now.raw):
-        yield _reset(now, fallen)
+    elif _is_reset(before, now):
+        yield _reset(now)
     if versions := _changed(before, now, VERSION):
-        yield Noticed(kind="version", words=f"version {versions[0]} → {versions[1]}", at=_answered_at(now, VERSION))
-    yield from _failover(before, now, restarted=bool(other_run))
+        yield Noticed(kind="version", words=f"version {versions[0]} → {versions[1]}", at=_answered_at(now))
+    yield from _failover(before, now, restarted=other_run)
+
+
+def _is_other_run(before: Look, now: Look) -> bool:
+    """PostgreSQL tells its start as a time in the zone of the session: the same moment in another zone is no restart."""
+    runs = _changed(before, now, RUN)
+    if runs is None:
+        return False
+    with suppress(ValueError, TypeError):
+        return datetime.fromisoformat(runs[0]) != datetime.fromisoformat(runs[1])
+    return True
 
 
 def _restart(before: Look, now: Look) -> Noticed:
     """What was up already when it was looked at last did not restart: another server answers at this address."""
-    seen_at, answered_at, up_s = _answered_at(before, RUN), _answered_at(now, RUN), _value(now.raw, UP_S)
+    seen_at, answered_at, up_s = _answered_at(before), _answered_at(now), _value(now.raw, UP_S)
     if not isinstance(up_s, int | float):
         return Noticed(kind="restart", words="restarted", at=answered_at, signal="warn")
     started_s = answered_at.timestamp() - up_s
@@ -127,12 +139,19 @@ def _restart(before: Look, now: Look) -> Noticed:
     )
 
 
-def _reset(now: Look, fallen: list[str]) -> Noticed:
+def _is_reset(before: Look, now: Look) -> bool:
+    """Where the server tells since when it counts, that decides; else all that had counted anything has to have fallen."""
+    if _value(now.raw, COUNTED_SINCE) is not None:
+        return _changed(before, now, COUNTED_SINCE) is not None and _changed(before, now, RUN) is None
+    was, is_ = (_who(look.raw).get("counters", {}) for look in (before, now))
+    both = [(was.get(name), value) for name, value in is_.items()]
+    counted = [(w, v) for w, v in both if isinstance(w, int | float) and isinstance(v, int | float) and w > 0]
+    return bool(counted) and all(v < w for w, v in counted)
+
+
+def _reset(now: Look) -> Noticed:
     words = "counters began anew without a restart: statistics were reset"
-    if _value(now.raw, "product") == "PostgreSQL":
-        words += ", or a database was dropped"
-    at = max(_moment(part["at_s"]) for part in _parts(now.raw))
-    return Noticed(kind="reset", words=words, at=at, detail={"counters": fallen[:10]})
+    return Noticed(kind="reset", words=words, at=_answered_at(now))
 
 
 def _failover(before: Look, now: Look, *, restarted: bool) -> Iterator[Noticed]:
@@ -142,13 +161,13 @@ def _failover(before: Look, now: Look, *, restarted: bool) -> Iterator[Noticed]:
             is_, f"it is a {is_} now, and was a {was}"
         )
         yield Noticed(
-            kind="failover", words=words, at=_answered_at(now, ROLE), signal="warn", detail={"from": was, "to": is_}
+            kind="failover", words=words, at=_answered_at(now), signal="warn", detail={"from": was, "to": is_}
         )
     elif not restarted and (name := next((name for name in LINEAGES if _changed(before, now, name)), "")):
         words = "what it follows began anew: its primary restarted, or is another one"
         if _value(now.raw, ROLE) == "primary":
             words = "its history began anew without a restart"
-        yield Noticed(kind="failover", words=words, at=_answered_at(now, name), signal="warn", detail={"by": name})
+        yield Noticed(kind="failover", words=words, at=_answered_at(now), signal="warn", detail={"by": name})
 
 
 # -- how it is ----------------------------------------------------------------------------------------------------------
@@ -189,29 +208,30 @@ def figures(raw: Raw) -> dict[str, Any]:
     return {name: value for part in _parts(raw) for name, value in part.get("figures", {}).items()}
 
 
+def version_of(raw: Raw) -> str:
+    """The version that a node told; empty where it did not."""
+    return _text(_value(raw, VERSION) or "")
+
+
 def _parts(raw: Raw) -> list[Raw]:
     return [part for part in raw.values() if part.get("at_s") is not None]
 
 
-def _newest(raw: Raw, name: str) -> Raw | None:
-    """The newest part that tells of a name, as a figure or as a counter."""
-    telling = [part for part in _parts(raw) if _told(part, name) is not None]
-    return max(telling, key=lambda part: float(part["at_s"]), default=None)
-
-
-def _told(part: Raw, name: str) -> Any:
-    value = part.get("figures", {}).get(name)
-    return part.get("counters", {}).get(name) if value is None else value
+def _who(raw: Raw) -> Raw:
+    """What the probe said that tells who the node is; nothing when it did not answer."""
+    return next((raw[key] for key in WHO if raw.get(key, {}).get("at_s") is not None), {})
 
 
 def _value(raw: Raw, name: str) -> Any:
-    part = _newest(raw, name)
-    return None if part is None else _told(part, name)
+    """What that probe told, as a figure or as a counter."""
+    who = _who(raw)
+    value = who.get("figures", {}).get(name)
+    return who.get("counters", {}).get(name) if value is None else value
 
 
-def _answered_at(look: Look, name: str) -> datetime:
-    part = _newest(look.raw, name)
-    return look.at if part is None else _moment(part["at_s"])
+def _answered_at(look: Look) -> datetime:
+    at_s = _who(look.raw).get("at_s")
+    return look.at if at_s is None else _moment(at_s)
 
 
 def _moment(at_s: float) -> datetime:
@@ -226,18 +246,3 @@ def _changed(before: Look, now: Look, name: str) -> tuple[str, str] | None:
 
 def _text(value: Any) -> str:
     return storable(str(int(value) if isinstance(value, float) and value.is_integer() else value))[:80]
-
-
-def _fallen(before: Raw, now: Raw) -> list[str]:
-    """The counters of a probe that fell, when all of those fell that had counted anything."""
-    return sorted({name for key, part in now.items() for name in _all_fallen(before.get(key, {}), part)})
-
-
-def _all_fallen(before: Raw, now: Raw) -> list[str]:
-    was, are = before.get("counters", {}), now.get("counters", {})
-    both = [(name, was.get(name), value) for name, value in are.items()]
-    counted = [
-        (name, w, v) for name, w, v in both if isinstance(w, int | float) and isinstance(v, int | float) and w > 0
-    ]
-    fell = [name for name, w, v in counted if v < w]
-    return fell if fell and len(fell) == len(counted) else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
@@ -26,9 +26,8 @@ AGAIN_WITHIN = timedelta(minutes=5)  # what begins again so soon after its end d
 LONGEST_WORDS = 400
 SLICE = 1000
 KEPT_FOR = timedelta(days=400)
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-__all__ = ["LASTING", "Sight", "after_sample", "ended", "events", "forget", "lettered", "note", "seen_by"]
+__all__ = ["LASTING", "Sight", "after_sample", "ended", "events", "forget", "note", "seen_by"]
 
 
 # -- write --------------------------------------------------------------------------------------------------------------
@@ -109,14 +108,15 @@ def _look(seen: Sight, node: str) -> Look | None:
 def _after(server: Server, node: str, before: Look, now: Look) -> None:
     silent_s = inf if node else max(SILENT_S, 6.0 * settings.SAMPLE_EVERY_S)  # one gap a server
     news = noticed(before, now, disk_bytes=server.disk_bytes, silent_s=silent_s)
-    moved = {} if now.error_kind else drift.moved(before.raw, now.raw)
+    moved = [] if now.error_kind else drift.moved(before.raw, now.raw)
     if not news and not moved:
         return
     with transaction.atomic():
         for one in news:
             _write(server, node, one)
-        if change := drift.take(server, moved, node=node, after=before.at, at=now.at):
-            note("setting", change.words, server=server, node=node, at=now.at, detail=change.detail)
+        for answer in moved:
+            if change := drift.take(server, answer, node=node, after=before.at, at=now.at):
+                note("setting", change.words, server=server, node=node, at=now.at, detail=change.detail)
 
 
 def _write(server: Server, node: str, one: Noticed) -> None:
@@ -189,14 +189,3 @@ def events(
 def between(found: QuerySet[Event], begin: datetime, end: datetime) -> QuerySet[Event]:
     goes_on = Q(kind__in=LASTING) & (Q(ended_at=None) | Q(ended_at__gte=begin))
     return found.filter(Q(at__gte=begin) | goes_on, at__lt=end)
-
-
-def lettered(found: Sequence[Event]) -> list[tuple[str, Event]]:
-    """Events with the letters that charts mark them by: A is the oldest; after Z comes AA."""
-    oldest_first = sorted(found, key=lambda event: (event.at, event.pk))
-    return [(_letters(number), event) for number, event in enumerate(oldest_first)]
-
-
-def _letters(number: int) -> str:
-    before, last = divmod(number, len(LETTERS))
-    return (_letters(before - 1) if before else "") + LETTERS[last]

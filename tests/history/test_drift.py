@@ -30,11 +30,12 @@ def cache() -> Server:
     return register("orders-cache", "redis", "127.0.0.1", 1)
 
 
-def look(at: datetime, settings: dict[str, Any] | None, node: str = "") -> Sight:
+def look(at: datetime, settings: dict[str, Any] | None, node: str = "", version: str = "7.0.15") -> Sight:
     part = {"at_s": at.timestamp(), "figures": settings or {}, "counters": {}}
     if settings is None:
         part["error"] = "not permitted"
-    return Sight(at=at, raw={node: {PROBE: part}})
+    who = {"at_s": at.timestamp(), "figures": {"version": version}, "counters": {}}
+    return Sight(at=at, raw={node: {PROBE: part, "redis_info": who}})
 
 
 class Watch:
@@ -43,9 +44,9 @@ class Watch:
     def __init__(self, server: Server) -> None:
         self.server, self.last, self.at = server, Sight(at=timezone.now()), timezone.now()
 
-    def sees(self, settings: dict[str, Any] | None) -> None:
+    def sees(self, settings: dict[str, Any] | None, **more: str) -> None:
         self.at += timedelta(seconds=10)
-        now = look(self.at, settings)
+        now = look(self.at, settings, **more)
         timeline.after_sample(self.server, before=self.last, now=now)
         self.last = now
 
@@ -94,11 +95,23 @@ def test_a_probe_that_failed_in_between_makes_none_up(cache: Server) -> None:
     assert words() == []
 
 
-def test_a_setting_that_came_with_a_new_version_did_not_change(cache: Server) -> None:
+def test_settings_that_come_and_go_with_a_version_did_not_change(cache: Server) -> None:
     watch = Watch(cache)
-    watch.sees({"maxmemory": "4gb"})
-    watch.sees({"maxmemory": "4gb", "locale-collate": ""})
-    assert words() == []
+    watch.sees({"maxmemory": "4gb", "old": "1"})
+    watch.sees({"maxmemory": "8gb", "locale-collate": ""}, version="7.4.1")
+    assert words() == ["maxmemory 4gb → 8gb"]
+    watch.sees({"maxmemory": "8gb", "locale-collate": "de"}, version="7.4.1")
+    assert words()[1:] == ["locale-collate (empty) → de"]
+
+
+def test_a_setting_that_is_made_for_the_first_time_and_taken_back_changed(cache: Server) -> None:
+    """PostgreSQL is asked for what is not as built in."""
+    watch = Watch(cache)
+    watch.sees({"max_connections": "60"})
+    watch.sees({"max_connections": "60", "work_mem": "64MB"})
+    watch.sees({"max_connections": "60"})
+    watch.sees({"max_connections": "60", "work_mem": "1GB"})
+    assert words() == ["work_mem not set → 64MB", "work_mem 64MB → not set", "work_mem not set → 1GB"]
 
 
 def test_many_changes_at_once_are_one_event_that_lists_twenty(cache: Server) -> None:
@@ -154,6 +167,13 @@ def test_a_secret_is_not_kept_under_any_name(name: str, cache: Server) -> None:
     watch.sees({name: "CANARY-3", f"setting[{name}]": "CANARY-4", "maxmemory": "4gb"})
     assert list(Setting.objects.values_list("name", flat=True)) == ["maxmemory"]
     assert words() == []
+
+
+def test_of_a_secret_it_is_told_that_it_changed(cache: Server) -> None:
+    watch = Watch(cache)
+    for value in ("not set", "set, 3f9a01c2", "set, 00aa11bb"):
+        watch.sees({"requirepass": value, "maxmemory": "4gb"})
+    assert words() == ["requirepass not set → set", "requirepass set to another secret"]
 
 
 @pytest.mark.parametrize(

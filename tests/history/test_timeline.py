@@ -205,16 +205,6 @@ def test_what_began_before_and_goes_on_belongs_to_the_time_asked_for(cache: Serv
     assert {event.words for event in found} == {"goes on", "ended within"}
 
 
-def test_letters_go_from_the_oldest_on(cache: Server) -> None:
-    now = timezone.now()
-    for n in range(28):
-        timeline.note("restart", str(n), server=cache, at=now - timedelta(minutes=n))
-    marks = timeline.lettered(timeline.events([cache], begin=now - timedelta(hours=1), end=now + timedelta(1)))
-    assert [(letter, event.words) for letter, event in (marks[0], marks[25], marks[26], marks[27])] == [
-        ("A", "27"), ("Z", "2"), ("AA", "1"), ("AB", "0"),
-    ]  # fmt: skip
-
-
 def test_what_is_old_is_forgotten_and_what_goes_on_is_not(cache: Server) -> None:
     now = timezone.now()
     old = now - timedelta(days=500)

@@ -254,5 +254,5 @@ def test_a_server_whose_settings_are_not_known_says_so(
 ) -> None:
     page = read(as_operator(bob), "?server=prod-cache")
     assert "No settings are known yet" in page and "sig-unknown" in page
-    Setting.objects.create(server=servers["prod-cache"], name="appendonly", value="no", since=timezone.now())
+    Setting.objects.create(server=servers["prod-cache"], probe="p", name="appendonly", value="no", since=timezone.now())
     assert "No setting was seen to change" in read(as_operator(bob), "?server=prod-cache")
