@@ -140,13 +140,12 @@ def _restart(before: Look, now: Look) -> Noticed:
 
 
 def _is_reset(before: Look, now: Look) -> bool:
-    """Where the server tells since when it counts, that decides; else all that had counted anything has to have fallen."""
+    """Where the server tells since when it counts, that decides; else a counter that fell: within a run they only grow."""
     if _value(now.raw, COUNTED_SINCE) is not None:
         return _changed(before, now, COUNTED_SINCE) is not None and _changed(before, now, RUN) is None
     was, is_ = (_who(look.raw).get("counters", {}) for look in (before, now))
-    both = [(was.get(name), value) for name, value in is_.items()]
-    counted = [(w, v) for w, v in both if isinstance(w, int | float) and isinstance(v, int | float) and w > 0]
-    return bool(counted) and all(v < w for w, v in counted)
+    pairs = [(was.get(name), value) for name, value in is_.items()]
+    return any(isinstance(w, int | float) and isinstance(v, int | float) and v < w for w, v in pairs)
 
 
 def _reset(now: Look) -> Noticed:

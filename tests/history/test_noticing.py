@@ -100,9 +100,13 @@ def test_statistics_that_were_reset_are_told() -> None:
     assert one.words == "counters began anew without a restart: statistics were reset"
 
 
-def test_one_counter_that_falls_among_others_that_rise_is_no_reset() -> None:
-    before = look(0, counters={"commands_total": 10.0, "hits_total": 10.0})
-    assert noticed(before, look(10, counters={"commands_total": 12.0, "hits_total": 1.0})) == []
+def test_one_counter_that_fell_is_enough_some_are_never_reset() -> None:
+    before = look(0, counters={"commands_total": 10.0, "cpu_s_total": 10.0})
+    assert only(before, look(10, counters={"commands_total": 1.0, "cpu_s_total": 11.0})).kind == "reset"
+
+
+def test_a_counter_that_was_not_told_before_did_not_fall() -> None:
+    assert noticed(look(0, counters={"commands_total": None}), look(10, counters={"commands_total": 5.0})) == []
 
 
 def postgres(after_s: float, *, up_s: float = 0, **figures: Any) -> Look:
