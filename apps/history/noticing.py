@@ -58,7 +58,7 @@ class Noticed:
 def noticed(before: Look, now: Look, *, disk_bytes: int | None = None, silent_s: float = SILENT_S) -> list[Noticed]:
     """Everything that differs between two looks, in the order of time. Empty, as nearly always, when nothing does."""
     news = [*_silence(before, now, silent_s), *_reach(before, now), *_clock(before, now)]
-    if not now.error_kind and before.raw and now.raw:
+    if not now.error_kind and now.raw:
         news += [*_identity(before, now), *_standing(before, now, disk_bytes)]
     return sorted(news, key=lambda one: one.at)
 

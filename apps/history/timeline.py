@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet, Value
@@ -20,6 +21,7 @@ from apps.history.models import Event
 from apps.history.noticing import FAILED, SILENT_S, Look, Noticed, Raw, noticed
 from apps.servers.models import Server
 
+log = structlog.get_logger(__name__)
 # Kinds that last: without an end they go on. All others are moments.
 LASTING = ("run", "finding", "down", "gap")
 AGAIN_WITHIN = timedelta(minutes=5)  # what begins again so soon after its end did not end
@@ -90,9 +92,13 @@ def after_sample(server: Server, *, before: Sight, now: Sight) -> None:
     """Note what happened between two looks at a server, and keep what it is set to. A look that failed has no `raw`.
 
     Call it in the transaction that writes the look down. Cost: no query when nothing happened; else two or three an event.
+    Errors: none: what a server tells must not keep the others from being looked at, so a fault of ours is logged.
     """
     for node in now.raw or ("",):
-        _after(server, node, _look(before, node) or Look(at=now.at), _look(now, node) or Look(at=now.at))
+        try:
+            _after(server, node, _look(before, node) or Look(at=now.at), _look(now, node) or Look(at=now.at))
+        except Exception:
+            log.exception("could not tell what happened", server=server.key, node=node)
 
 
 def _look(seen: Sight, node: str) -> Look | None:

@@ -227,6 +227,10 @@ def test_a_finding_begins_with_the_words_of_the_verdict() -> None:
     assert (one.kind, one.signal, one.words, one.topic) == ("finding", "warn", "memory 90 %", "memory")
 
 
+def test_what_is_wrong_at_the_first_look_of_all_begins_then() -> None:
+    assert only(Look(at=NOON), look(10, **FULL)).words == "memory 90 %"
+
+
 def test_a_finding_that_only_moves_its_figure_is_no_news() -> None:
     assert noticed(look(0, **FULL), look(10, **{**FULL, "used_memory_bytes": 92.0})) == []
 

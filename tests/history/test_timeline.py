@@ -142,6 +142,13 @@ def test_a_finding_ends_though_the_probe_that_told_it_failed_in_between(cache: S
     assert [goes_on for _, _, goes_on in told(cache)] == [False]
 
 
+def test_an_answer_that_makes_no_sense_keeps_nobody_from_being_looked_at(cache: Server) -> None:
+    now = timezone.now()
+    odd = look(now + timedelta(seconds=10), run="run-2", up_s=3.0, used_memory_bytes="much", maxmemory_bytes=3.0)
+    timeline.after_sample(cache, before=look(now), now=odd)
+    assert not Event.objects.exists()
+
+
 def test_another_node_that_does_not_answer_is_down_by_itself(cache: Server) -> None:
     now = timezone.now()
     soon, later = now + timedelta(seconds=10), now + timedelta(seconds=20)
