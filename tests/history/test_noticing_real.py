@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from apps.engine.embedded import binaries
 from apps.engine.embedded.place import free_port
+from apps.engine.embedded.postgres import EmbeddedPostgres
 from apps.engine.embedded.redis import EmbeddedRedis
 from apps.history.models import Event, LastKnown
 from apps.history.sampler import sample_due
@@ -23,10 +25,23 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_old_connections
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    """A Redis that a test may stop."""
-    with EmbeddedRedis(binaries.find_redis(CACHE), tmp_path / "own", port=free_port()) as embedded:
+def folder() -> Iterator[Path]:
+    """For servers of one test, which it may stop; an unprivileged PostgreSQL passes through."""
+    with tempfile.TemporaryDirectory(prefix="sb-own-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
+def own_redis(folder: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(binaries.find_redis(CACHE), folder / "own", port=free_port()) as embedded:
         yield embedded
+
+
+@pytest.fixture
+def own_postgres(folder: Path) -> Iterator[PostgresServer]:
+    with EmbeddedPostgres(binaries.find_postgres(CACHE), folder / "own-pg", durable=False) as embedded:
+        yield PostgresServer(embedded=embedded)
 
 
 def looks() -> None:
@@ -72,13 +87,14 @@ def test_a_redis_whose_statistics_were_reset(redis_clean: RedisServer) -> None:
     assert told(server) == [("reset", "counters began anew without a restart: statistics were reset")]
 
 
-def test_a_redis_replica_that_is_promoted(own_redis: EmbeddedRedis, redis_clean: RedisServer) -> None:
+def test_a_redis_replica_that_is_promoted(own_redis: EmbeddedRedis, folder: Path) -> None:
     server, replica = register_own(own_redis), connected(own_redis)
-    replica.command("REPLICAOF", "127.0.0.1", str(redis_clean.port))
-    _until(lambda: replica.client.info("replication")["master_link_status"] == "up")
-    looks()
-    replica.command("REPLICAOF", "NO", "ONE")
-    looks()
+    with EmbeddedRedis(binaries.find_redis(CACHE), folder / "primary", port=free_port()) as primary:
+        replica.command("REPLICAOF", "127.0.0.1", str(primary.port))
+        _until(lambda: replica.client.info("replication")["master_link_status"] == "up")
+        looks()
+        replica.command("REPLICAOF", "NO", "ONE")
+        looks()
     replica.client.close()
     assert ("failover", "promoted: it is the primary, and was a replica") in told(server)
 
@@ -96,12 +112,11 @@ def test_a_redis_that_fills_up_and_is_emptied(redis_clean: RedisServer) -> None:
     assert event.ended_at is not None
 
 
-def test_a_postgres_that_was_restarted(postgres_server: PostgresServer) -> None:
-    """The shared one is stopped and started: nobody else is at work in this process."""
-    server = register_postgres(postgres_server)
+def test_a_postgres_that_was_restarted(own_postgres: PostgresServer) -> None:
+    server = register_postgres(own_postgres)
     looks()
-    postgres_server.embedded.stop()
-    postgres_server.embedded.start()
+    own_postgres.embedded.stop()
+    own_postgres.embedded.start()
     looks()
     looks()  # the first finds the session of before closed, and says so
     restarts = [words for kind, words in told(server) if kind == "restart"]
