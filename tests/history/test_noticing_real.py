@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,46 +11,15 @@ import pytest
 
 from apps.engine.embedded import binaries
 from apps.engine.embedded.place import free_port
-from apps.engine.embedded.postgres import EmbeddedPostgres
 from apps.engine.embedded.redis import EmbeddedRedis
-from apps.history.models import Event, LastKnown
-from apps.history.sampler import sample_due
+from apps.history.models import Event
 from apps.servers.models import Server
 from tests.history.conftest import register, register_postgres, register_redis
+from tests.history.looks import looks, told
 from tests.real_servers import CACHE, PostgresServer, RedisServer, connected
 from tests.targets import no_old_connections  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_old_connections")]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """For servers of one test, which it may stop; an unprivileged PostgreSQL passes through."""
-    with tempfile.TemporaryDirectory(prefix="sb-own-") as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
-
-
-@pytest.fixture
-def own_redis(folder: Path) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(binaries.find_redis(CACHE), folder / "own", port=free_port()) as embedded:
-        yield embedded
-
-
-@pytest.fixture
-def own_postgres(folder: Path) -> Iterator[PostgresServer]:
-    with EmbeddedPostgres(binaries.find_postgres(CACHE), folder / "own-pg", durable=False) as embedded:
-        yield PostgresServer(embedded=embedded)
-
-
-def looks() -> None:
-    """A pass of the sampler, as if it were due."""
-    LastKnown.objects.update(tried_at=None)
-    sample_due(deadline_s=5)
-
-
-def told(server: Server) -> list[tuple[str, str]]:
-    return list(Event.objects.filter(server=server).order_by("at", "pk").values_list("kind", "words"))
 
 
 def register_own(embedded: EmbeddedRedis) -> Server:
