@@ -110,6 +110,7 @@ TABLE: Mapping[str, Permission] = {
         _row("audit.view", "See the audit of everybody", "T0", "-", "-", "-", "y", "y"),
         _row("audit.export", "Export and verify the audit", "T1", "-", "-", "-", "s", "y"),
         _row("freezes.manage", "Freeze changes, lift a freeze, see deliveries", "T3", "-", "-", "-", "s", "-"),
+        _row("marks.manage", "Make and revoke tokens for deploy marks", "T3", "-", "-", "-", "s", "-"),
         _row("operators.view", "See operators, roles and sessions", "T0", "-", "-", "-", "y", "y"),
         _row("operators.manage", "Invite, lock, grant, revoke, end sessions", "T4", "-", "-", "-", "s", "-"),
         _row("own.account", "One's own password, second factor, sessions", "T0", "y", "y", "y", "y", "y"),

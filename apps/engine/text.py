@@ -47,6 +47,11 @@ def plain(raw: bytes, *, most: int = 512) -> str:
     return "".join(text for text, _ in pieces(raw, most=most)) + ("…" if len(raw) > most else "")
 
 
+def storable(words: str) -> str:
+    r"""Text as every database takes it: NUL and halves of characters as escapes."""
+    return words.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def ref(raw: bytes) -> str:
     """Bytes as a part of a URL: base64url without padding, so that any key name survives the journey."""
     return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")

@@ -11,7 +11,14 @@ from typing import Any
 
 from django.db import models
 
+from apps.history.deploy_models import DeployToken, MarkTry
+from apps.history.setting_models import Setting
 from apps.servers.models import Server
+
+__all__ = [
+    "DeployToken", "Event", "Held", "LastKnown", "Layout", "Mark", "MarkTry", "Minute", "Quarter", "Raw", "Sample", "Setting", "Shift",
+    "Source",
+]  # fmt: skip
 
 
 class LastKnown(models.Model):

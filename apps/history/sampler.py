@@ -20,6 +20,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -30,7 +31,9 @@ from apps.engine.target import Target
 from apps.history import store
 from apps.history.catalogue import probes, probes_of
 from apps.history.models import LastKnown
+from apps.history.noticing import FAILED
 from apps.history.rates import derived
+from apps.history.timeline import Sight, after_sample
 from apps.servers.models import Server
 
 log = structlog.get_logger(__name__)
@@ -41,7 +44,6 @@ TOGETHER = 50  # answers whose samples are written by one INSERT
 
 TOO_LATE = timedelta(seconds=30)  # a try so far ahead of now is from before the clock was set back
 EARLY_S = 1.0  # a probe may be asked so much before its time: passes are not exactly apart
-FAILED = "failed"  # stands in the place of a probe for a node that did not answer
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 Raw = Mapping[str, Any]
@@ -49,11 +51,13 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A server this pass has to itself, what is left of its last sample, and the moment of the claim."""
+    """A server this pass has to itself, what is left of its last sample, how the last try went, and the moment of the claim."""
 
     server: Server
     raw: Raw
     at: datetime
+    tried_at: datetime | None = None
+    error_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +111,15 @@ def claim(*, every_s: float) -> list[Claim]:
     new = Server.objects.filter(last_known=None)
     LastKnown.objects.bulk_create([LastKnown(server=server) for server in new], ignore_conflicts=True)
     wanted = LastKnown.objects.filter(due).order_by(F("tried_at").asc(nulls_first=True))
-    pks = list(wanted.values_list("pk", flat=True)[:MOST_AT_ONCE])
+    pks = dict(wanted.values_list("pk", "tried_at")[:MOST_AT_ONCE])
     while pks and LastKnown.objects.filter(tried_at=now).exists():  # another pass had the very same moment
         now += timedelta(microseconds=1)
     LastKnown.objects.filter(due, pk__in=pks).update(tried_at=now)
     rows = LastKnown.objects.filter(pk__in=pks, tried_at=now)
     mine = rows.select_related("server").prefetch_related("server__credentials")
-    return [Claim(server=row.server, raw=row.raw, at=now) for row in mine]
+    return [
+        Claim(server=row.server, raw=row.raw, at=now, tried_at=pks[row.pk], error_kind=row.error_kind) for row in mine
+    ]
 
 
 def answers(claims: list[Claim], *, deadline_s: float) -> Iterator[Answer]:
@@ -185,7 +191,13 @@ def ask(target: Target, raw: Raw) -> dict[str, Any]:
             found[str(address)] = _asked_all(target.at(address), raw.get(str(address), {}), per_node)
         except EngineError as error:  # it costs its own figures only
             found[str(address)] = {
-                FAILED: {"at_s": time.time(), "figures": {}, "counters": {}, "error": error.message[:400]}
+                FAILED: {
+                    "at_s": time.time(),
+                    "figures": {},
+                    "counters": {},
+                    "error": error.message[:400],
+                    "kind": error.kind,
+                }
             }
     return found
 
@@ -229,7 +241,21 @@ def _up_s() -> float:
 
 
 def write(answer: Answer) -> bool:
-    """One short UPDATE, and only while the claim still stands: a later pass is never overwritten by an earlier one."""
+    """One short UPDATE, and only while the claim still stands: a later pass is never overwritten by an earlier one.
+
+    What it tells of besides, a restart or a changed setting, is noted in the same transaction.
+    """
+    one = answer.claim
+    before = Sight(at=one.tried_at or one.at, raw=one.raw, error_kind=one.error_kind)
+    now = Sight(at=one.at, raw=answer.raw, error_kind=answer.error.kind if answer.error else "")
+    with transaction.atomic():
+        if not _written(answer):
+            return False
+        after_sample(one.server, before=before, now=now)
+    return True
+
+
+def _written(answer: Answer) -> bool:
     row = LastKnown.objects.filter(server=answer.claim.server, tried_at=answer.claim.at)
     now = timezone.now()
     if answer.error is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import structlog
 from celery import shared_task
+from django.utils import timezone
 
+from apps.history import timeline
 from apps.history.forecasts import foretell
 from apps.history.retention import forget_old
 from apps.history.rollups import roll_up
@@ -34,5 +36,6 @@ def foretell_all() -> None:
 
 @shared_task(name="apps.history.tasks.forget", ignore_result=True)
 def forget() -> None:
-    """Delete what is older than its level is kept."""
-    log.info("forgot", gone=forget_old())
+    """Delete what is older than its level is kept, and events of more than 400 days ago."""
+    events_gone = timeline.forget(timezone.now() - timeline.KEPT_FOR)
+    log.info("forgot", gone=forget_old(), events_gone=events_gone)

@@ -12,6 +12,8 @@ OF_THE_CONSOLE: Mapping[str, str] = {
     "archive.drop": "Drop an archive",
     "archive.extend": "Keep an archive longer",
     "audit.export": "Export the audit",
+    "deploy_token.add": "Make a token for deploy marks",
+    "deploy_token.revoke": "Revoke a token for deploy marks",
     "freeze.begin": "Freeze changes",
     "freeze.lift": "Lift a freeze",
     "message.again": "Try a message again",

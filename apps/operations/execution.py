@@ -210,6 +210,7 @@ def _carry_out(run: Run, action: AnyAction) -> None:
     assert server is not None
     progress: RunProgress | None = None
     try:
+        telling.run_began(run, title=action.title)
         target = server.target(action.profile)
         progress = RunProgress(run, target, exclusive=action.exclusive, budget_ratio=server.load_budget_ratio)
         outcome = _outcome(run, action, progress, target)
@@ -311,6 +312,7 @@ def close(run: Run, outcome: Outcome, **figures: object) -> bool:
         run.refresh_from_db()
         _audit_outcome(run, outcome)
         telling.run_ended(run, outcome)
+        telling.mark_ended(run, outcome)
     log.info("run ended", run=run.pk, action=run.action, outcome=outcome.ending.value, done_count=run.done_count)
     return True
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from apps.accounts.models import Operator
 from apps.engine import text
 from apps.engine.contracts.plan import Outcome, Sentence
+from apps.history import timeline
 from apps.operations.channels.webhook import place_of
 from apps.operations.models import Approval, Message, Notice, Run
 
@@ -24,6 +25,24 @@ SIGNALS = {"done": "ok", "cancelled": "info", "partial": "warn", "failed": "crit
 def plain(sentence: Sentence) -> str:
     """A sentence as one text: names with escapes for what cannot be seen."""
     return "".join(text.plain(piece.name) if piece.name is not None else piece.text for piece in sentence)
+
+
+def run_began(run: Run, *, title: str) -> None:
+    """A mark on the timeline of its server, once however often it is resumed. Cost: one INSERT."""
+    words = f"{title}, by {run.operator.username}"
+    timeline.note(
+        "run", words, server=run.server, at=run.started_at, signal="run", key=_mark(run),
+        url=reverse("operations:run", args=[run.pk]),
+    )  # fmt: skip
+
+
+def mark_ended(run: Run, outcome: Outcome) -> None:
+    """What came of it, on the timeline. Cost: one query; nothing for a run that never began."""
+    timeline.ended(_mark(run), at=run.finished_at, signal=SIGNALS[outcome.ending.value], more=outcome.ending.value)
+
+
+def _mark(run: Run) -> str:
+    return f"run:{run.pk}"
 
 
 def run_ended(run: Run, outcome: Outcome) -> None:

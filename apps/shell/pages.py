@@ -40,6 +40,7 @@ class Section:
 PAGES = (
     ("Overview", "overview", "layout-dashboard", "console.use", "o"),
     ("Queues", "queues:list", "stack-2", "console.use", "q"),
+    ("Timeline", "monitoring:timeline", "history", "console.use", "t"),
     ("Runs", "operations:runs", "player-play", "console.use", "r"),
     ("Backups", "backups:list", "database-export", "console.use", "b"),
     ("Approvals", "operations:approvals", "user-check", "console.use", "a"),
@@ -47,6 +48,7 @@ PAGES = (
     ("Operators", "accounts:list", "users", "operators.view", ""),
     ("Freezes", "operations:freezes", "player-pause", "freezes.manage", ""),
     ("Archive", "operations:archive", "arrow-back-up", "freezes.manage", ""),
+    ("Deploy marks", "monitoring:tokens", "tag", "marks.manage", ""),
     ("Deliveries", "operations:deliveries", "mail", "freezes.manage", ""),
 )
 # title, route, permission, the feature of the capability probe that the page stands on

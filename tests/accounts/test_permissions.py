@@ -44,6 +44,7 @@ EXPECTED = {
     "audit.view": (NO, NO, NO, LOOK, LOOK),
     "audit.export": (NO, NO, NO, "sudo sudo sudo", LOOK),
     "freezes.manage": (NO, NO, NO, "sudo sudo sudo", NO),
+    "marks.manage": (NO, NO, NO, "sudo sudo sudo", NO),
     "operators.view": (NO, NO, NO, LOOK, LOOK),
     "operators.manage": (NO, NO, NO, "sudo sudo sudo", NO),
 }

@@ -1,11 +1,20 @@
-"""Registered servers over the real ones."""
+"""Registered servers over the real ones, and servers of one test, which it may stop and set anew."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from apps.engine.embedded import binaries
+from apps.engine.embedded.place import free_port
+from apps.engine.embedded.postgres import EmbeddedPostgres
+from apps.engine.embedded.redis import EmbeddedRedis
 from apps.servers.models import Server
-from tests.real_servers import PostgresServer, RedisServer
+from tests.real_servers import CACHE, PostgresServer, RedisServer
 
 
 def register(key: str, kind: str, host: str, port: int, **fields: Any) -> Server:
@@ -30,3 +39,23 @@ def register_postgres(postgres: PostgresServer, key: str = "orders-db", **fields
     return register(
         key, "postgres", str(postgres.socket_dir), postgres.port, **{"username": postgres.admin_user, **fields}
     )
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An unprivileged PostgreSQL passes through."""
+    with tempfile.TemporaryDirectory(prefix="sb-own-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture
+def own_redis(folder: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(binaries.find_redis(CACHE), folder / "own", port=free_port()) as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def own_postgres(folder: Path) -> Iterator[PostgresServer]:
+    with EmbeddedPostgres(binaries.find_postgres(CACHE), folder / "own-pg", durable=False) as embedded:
+        yield PostgresServer(embedded=embedded)

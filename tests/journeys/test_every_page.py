@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 FAINT = (Path(__file__).parent / "faint.js").read_text()
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 FLEET = (
-    "/", "/?q=nothing-fits", "/go/?q=redis", "/queues/", "/backups/", "/servers/", "/servers/new/", "/nowhere/",
+    "/", "/?q=nothing-fits", "/go/?q=redis", "/queues/", "/backups/",
+    "/timeline/", "/timeline/?server=redis-dev", "/marks/tokens/", "/servers/", "/servers/new/", "/nowhere/",
     "/operators/", "/operators/me/", "/operators/invite/", "/operators/people/bob/",
     "/accounts/password/change/", "/accounts/2fa/totp/activate/", "/accounts/logout/", "/accounts/reauthenticate/",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from tests.journeys.conftest import SignIn, follow, heading, press
 from tests.system.conftest import World
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-FLEET = ["Overview", "Queues", "Runs", "Backups", "Approvals", "Audit"]
+FLEET = ["Overview", "Queues", "Timeline", "Runs", "Backups", "Approvals", "Audit"]
 REDIS = ["Keyspace", "Queues", "Slow log", "Clients", "ACL", "Upkeep", "Backups"]
 
 
@@ -26,7 +26,7 @@ def menu(tab: Tab, *, of: str) -> list[str]:
         (Role.VIEWER, FLEET, []),
         (Role.OPERATOR, FLEET, []),
         (Role.MAINTAINER, FLEET, []),
-        (Role.ADMIN, [*FLEET, "Operators", "Freezes", "Archive", "Deliveries"], ["Keyspace"]),
+        (Role.ADMIN, [*FLEET, "Operators", "Freezes", "Archive", "Deploy marks", "Deliveries"], ["Keyspace"]),
         (Role.AUDITOR, [*FLEET, "Operators"], ["Keyspace"]),
     ],
 )

@@ -50,7 +50,7 @@ def routes() -> Iterator[str]:
 
 
 ROUTES = sorted(set(routes()))
-WITHOUT_A_PAGE = ("/livez", "/readyz", "/metrics", "/accounts/logout/")
+WITHOUT_A_PAGE = ("/livez", "/readyz", "/metrics", "/marks/deploy", "/accounts/logout/")
 
 
 def freshly(client: Client) -> Client:

@@ -77,7 +77,7 @@ def test_a_stranger_sees_the_frame_and_no_server(
     world: World, charlie: Operator, as_operator: Callable[[Operator], Client]
 ) -> None:
     client = as_operator(charlie)
-    for path in ("/", "/queues/", "/backups/"):
+    for path in ("/", "/queues/", "/backups/", "/timeline/"):
         response = client.get(path)
         assert response.status_code == 200 and b"redis-dev" not in response.content, path
     assert client.get("/servers/redis-dev/").status_code == 404

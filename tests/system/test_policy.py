@@ -77,6 +77,8 @@ def test_no_page_holds_anything_inline(
         "/",
         "/queues/",
         "/backups/",
+        "/timeline/",
+        f"/timeline/?server={kind}-dev",
         *(r.path(f"{kind}-dev") for r in server_pages(kind)),
     ]:
         response = client.get(path)

@@ -9,7 +9,7 @@ from apps.accounts.permissions import TABLE
 from tests.system.conftest import World
 from tests.system.routes import routes
 
-PUBLIC = {"monitoring:livez", "monitoring:readyz", "monitoring:metrics"}
+PUBLIC = {"monitoring:livez", "monitoring:readyz", "monitoring:metrics", "monitoring:mark"}
 
 
 def test_every_route_declares_its_permission_or_is_on_the_public_list() -> None:
