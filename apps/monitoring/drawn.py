@@ -17,6 +17,7 @@ from apps.monitoring.spans import Span
 from apps.servers.models import Server
 
 POINTS = 360  # a small chart is about as many pixels wide
+SMOOTH_S = 60  # what was before is drawn by the minute at the finest: its samples have moments of their own
 LIMIT_IN_SIGHT = 2.0  # a limit further away than twice the highest figure would flatten the line
 Means = tuple[float | None, ...]
 
@@ -79,7 +80,7 @@ def drawings(server: Server, specs: Sequence[Spec], span: Span, figures: Mapping
     step_s = math.ceil(span.length_s / POINTS)
     now = series.read(server, names, begin_s=begin_s, end_s=end_s, step_s=step_s)
     past = series.read(
-        server, names, begin_s=begin_s - span.shift_s, end_s=end_s - span.shift_s, step_s=max(step_s, now.step_s)
+        server, names, begin_s=begin_s - span.shift_s, end_s=end_s - span.shift_s, step_s=max(now.step_s, SMOOTH_S)
     )
     drawn = tuple(_drawing(spec, curves[spec.key], now, past, span, figures) for spec in specs)
     return Drawings(step_s=now.step_s, at_s=now.at_s, charts=drawn)

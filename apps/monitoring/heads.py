@@ -73,8 +73,12 @@ class Foretold:
     per_day_bound: float
 
     @property
-    def finding(self) -> Finding:
-        return Finding(signal="warn" if self.low_s < SOON_S else "info", reason=self.words)
+    def signal(self) -> str:
+        return "warn" if self.low_s < SOON_S else "info"
+
+    def under(self, title: str) -> Finding:
+        """As it is said under a title, whose word is not repeated: fills in 2 to 3 days."""
+        return Finding(signal=self.signal, reason=self.words.removeprefix(f"{title.lower()} "))
 
 
 def heads(
@@ -109,9 +113,10 @@ def _head(drawing: Drawing, state: ServerState, figures: Figures, span: Span, fo
 def _found(spec: Spec, figures: Figures, fills: Foretold | None) -> Finding | None:
     """The worst that is to be said of the present figure; when it fills rather than how full it is."""
     found = min(spec.rule(figures) if spec.rule else (), key=lambda finding: finding.rank, default=None)
-    if fills is None or found is None:
-        return fills.finding if fills else found
-    return Finding(signal=min(found, fills.finding, key=lambda each: each.rank).signal, reason=fills.words)
+    soon = fills.under(spec.title) if fills else None
+    if soon is None or found is None:
+        return soon or found
+    return Finding(signal=min(found, soon, key=lambda each: each.rank).signal, reason=soon.reason)
 
 
 def _growth(fills: Foretold | None, spec: Spec) -> str:

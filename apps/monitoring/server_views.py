@@ -16,7 +16,7 @@ from apps.monitoring.drawn import drawings
 from apps.monitoring.heads import heads
 from apps.monitoring.payload import payload
 from apps.monitoring.server_page import marks_of, seen_of, sentence, topology
-from apps.monitoring.spans import BEFORE, BEFORE_SHORT, RANGES, Span, chosen
+from apps.monitoring.spans import RANGES, Span, chosen
 from apps.monitoring.tables import table_of
 from apps.monitoring.waits import waits_of
 from apps.servers.access import server_page
@@ -67,6 +67,5 @@ def _page(request: HttpRequest, server: Server) -> dict[str, Any]:
         "rights": rights_known(server),
         "table": table_of(drawn, request.GET.get("table", "")[:32], before=span.before if span.compare else ""),
         "ranges": [(key, short) for key, (_, short, _) in RANGES.items()],
-        "befores": [(key, BEFORE_SHORT[key], BEFORE[key][1]) for key in span.choices],
         "every_s": settings.SAMPLE_EVERY_S,
     }

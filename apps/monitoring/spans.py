@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,15 +19,31 @@ RANGES = {
     "31d": (31 * DAY_S, "31 d", "31 days"),
     "400d": (LONGEST_S, "400 d", "400 days"),
 }
-# What a stretch may be compared with: the word in the address, how far back, what it is called.
-BEFORE = {"day": (DAY_S, "the day before"), "week": (WEEK_S, "the week before")}
 
-BEFORE_SHORT = {"day": "Day before", "week": "Week before"}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What a stretch is measured against: the word in the address, how far back it lies, what it is called."""
+
+    key: str
+    shift_s: int
+    words: str
+    short: str
+
+
+DAY = Earlier(key="day", shift_s=DAY_S, words="the day before", short="Day before")
+WEEK = Earlier(key="week", shift_s=WEEK_S, words="the week before", short="Week before")
+
+
+def _weeks(length_s: int) -> Earlier:
+    """As many whole weeks as a stretch needs not to overlap: the same days of the week lie on each other."""
+    count = math.ceil(length_s / WEEK_S)
+    return Earlier(key="weeks", shift_s=count * WEEK_S, words=f"{count} weeks before", short=f"{count} weeks before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """`key` is the range, empty for a stretch of one's own. `compare` is day, week or empty. `begin` and `end` are UTC."""
+    """`key` is the range, empty for a stretch of one's own; `compare` the key of what is drawn as well, or empty. All is UTC."""
 
     key: str
     begin: datetime
@@ -53,18 +70,24 @@ class Span:
         return f"{self.begin:{form}} UTC to {'now' if self.ends_now else f'{self.end:{form}} UTC'}"
 
     @property
+    def choices(self) -> tuple[Earlier, ...]:
+        """What it may be drawn against: what is kept, and does not overlap."""
+        possible = (DAY, WEEK) if self.length_s <= WEEK_S else (_weeks(self.length_s),)
+        return tuple(each for each in possible if self.length_s <= each.shift_s <= LONGEST_S - self.length_s)
+
+    @property
+    def earlier(self) -> Earlier:
+        """What it is measured against in words, whether or not that is drawn: a week before where nothing was chosen."""
+        usual = WEEK if self.length_s <= WEEK_S else _weeks(self.length_s)
+        return next((each for each in self.choices if each.key == self.compare), usual)
+
+    @property
     def shift_s(self) -> int:
-        """How far back lies what it is measured against in words, whether or not that is drawn."""
-        return BEFORE[self.compare or "week"][0]
+        return self.earlier.shift_s
 
     @property
     def before(self) -> str:
-        return BEFORE[self.compare or "week"][1]
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """What it may be drawn against: a day ago only where it does not overlap."""
-        return tuple(key for key, (shift_s, _) in BEFORE.items() if self.length_s <= shift_s)
+        return self.earlier.words
 
     @property
     def query(self) -> str:
@@ -100,7 +123,7 @@ def _usual(key: str, asked: Mapping[str, str], *, now: datetime, problem: str) -
 
 def _compared(span: Span, asked: Mapping[str, str]) -> Span:
     compare = asked.get("compare", "")
-    if compare not in span.choices:
+    if compare not in {each.key for each in span.choices}:
         return span
     return Span(key=span.key, begin=span.begin, end=span.end, compare=compare, problem=span.problem)
 

@@ -55,4 +55,4 @@ def _shares(counts: Mapping[str, float]) -> tuple[Wait, ...]:
 
 
 def _words(label: str) -> str:
-    return "at work, waiting for nothing" if label == "running" else label.replace("/", ": ", 1)
+    return "waits for nothing" if label == "running" else label.replace("/", ": ", 1)

@@ -68,7 +68,9 @@ def test_a_stretch_is_compared_only_with_one_that_it_does_not_overlap() -> None:
     assert chosen({"range": "24h", "compare": "day"}, now=NOW).shift_s == DAY_S
     assert chosen({"range": "7d", "compare": "day"}, now=NOW).compare == ""
     assert chosen({"range": "7d", "compare": "week"}, now=NOW).compare == "week"
-    assert chosen({"range": "31d"}, now=NOW).choices == ()
+    month = chosen({"range": "31d", "compare": "weeks"}, now=NOW)
+    assert (month.shift_s, month.before) == (35 * DAY_S, "5 weeks before")
+    assert chosen({"range": "400d"}, now=NOW).choices == ()
 
 
 # -- figures and scales ------------------------------------------------------------------------------------------------
