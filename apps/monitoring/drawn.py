@@ -74,7 +74,7 @@ def drawings(server: Server, specs: Sequence[Spec], span: Span, figures: Mapping
     Shape: Drawings. Units: those of each figure. Cost: two reads of `history.series` whatever was kept, each at most about
     3,000 narrow rows a source; one query more a chart by label. Errors: none. Source: the console's own samples.
     """
-    begin_s, end_s = span.begin.timestamp(), span.end.timestamp()
+    begin_s, end_s = span.begin.timestamp(), span.end.timestamp() + 1  # the second of now is one of them
     curves = {spec.key: _curves(server, spec, figures, begin_s, end_s) for spec in specs}
     names = sorted({curve.figure for spec in specs for curve in (*curves[spec.key], *spec.otherwise)})
     step_s = math.ceil(span.length_s / POINTS)

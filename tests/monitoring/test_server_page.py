@@ -15,8 +15,11 @@ from pytest_django import Settings
 from apps.accounts.models import Operator
 from apps.history import timeline
 from apps.history.models import LastKnown
+from apps.history.sampler import sample_due
+from apps.servers.models import Server
 from tests.monitoring.seen import GIB, HOUR_S, Figure, past, sampled, server
 from tests.network import HangingServer
+from tests.system.conftest import World
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[Operator], Client]
@@ -156,6 +159,31 @@ def test_every_registered_address_has_a_row(look: Callable[..., str]) -> None:
     assert "replica" in second and "4<span" in second and "answers" in second
     assert "no answer" in third and "Connection refused &lt;b&gt;" in third
     assert "One primary, 2 replicas connected; 3 registered addresses." in words(page, "server-head")
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def test_a_real_server_that_was_sampled_twice_has_figures_and_lines(
+    kind: str, world: World, bob: Operator, as_operator: SignIn
+) -> None:
+    for _ in range(2):
+        assert sample_due(every_s=0).failed == ()
+    client, key = as_operator(bob), f"{kind}-dev"
+    page = client.get(f"/servers/{key}/").content.decode()
+    head = "memory" if kind == "redis" else "connections"
+    assert "unknown" not in words(page, f"head-{head}")
+    charts = client.get(f"/servers/{key}/chart.json?range=1h").json()["charts"]
+    assert any(value is not None for line in charts[head]["lines"] for value in line["mean"])
+
+
+def test_a_server_that_stops_is_told_with_what_was_known(
+    world: World, refusing_port: int, bob: Operator, as_operator: SignIn
+) -> None:
+    assert sample_due(every_s=0).failed == ()
+    Server.objects.filter(key="redis-dev").update(addresses=[{"host": "127.0.0.1", "port": refusing_port}])
+    assert sample_due(every_s=0).failed == ("redis-dev",)
+    page = as_operator(bob).get("/servers/redis-dev/").content.decode()
+    assert "<h1>redis-dev cannot be reached; what is grey was last known</h1>" in page
+    assert "unknown" not in words(page, "head-memory")
 
 
 def words_of_rows(page: str) -> str:
