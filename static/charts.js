@@ -122,7 +122,7 @@
     const axis = { stroke: ink, font: "11px system-ui", ticks: { show: false } };
     const span = () => data.end_s - data.begin_s;
     return {
-      width: element.clientWidth, height: 106, padding: [14, 6, 0, 0], legend: { show: false }, bands, series,
+      width: element.clientWidth, height: 106, padding: [14, 12, 0, 0], legend: { show: false }, bands, series,
       tzDate: (at_s) => uPlot.tzDate(new Date(at_s * 1000), "Etc/UTC"),
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: "server", setSeries: false }, points: { size: 6 } },
       scales: {

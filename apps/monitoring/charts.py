@@ -104,7 +104,7 @@ REDIS = (
         title="Round trip",
         measure=Measure.DURATION,
         curves=(
-            Curve(figure="trip_p50_s", title="half are below", colour=2),
+            Curve(figure="trip_p50_s", title="median", colour=2),
             Curve(figure="trip_most_s", title="slowest", colour=6, dashed=True),
         ),
         otherwise=(Curve(figure="latency_s", title="round trip", colour=2),),

@@ -62,7 +62,7 @@ def _page(request: HttpRequest, server: Server) -> dict[str, Any]:
         "sentence": sentence(state, seen, shown, span),
         "topology": topology(state, seen),
         "nodes": seen.nodes,
-        "waits": () if server.is_redis else waits_of(server, now_s=timezone.now().timestamp()),
+        "waits": None if server.is_redis else waits_of(server, now_s=timezone.now().timestamp()),
         "marks": marks_of(server, span),
         "rights": rights_known(server),
         "table": table_of(drawn, request.GET.get("table", "")[:32], before=span.before if span.compare else ""),

@@ -12,6 +12,7 @@ WEEK_S = 7 * DAY_S
 LONGEST_S = 400 * DAY_S
 SHORTEST_S = 60
 USUAL = "24h"
+INSTEAD = "these are the last 24 hours."
 RANGES = {
     "1h": (HOUR_S, "1 h", "1 hour"),
     "24h": (DAY_S, "24 h", "24 hours"),
@@ -101,17 +102,18 @@ class Span:
 
 def chosen(asked: Mapping[str, str], *, now: datetime) -> Span:
     """The stretch that an address asks for. What makes no sense is said in `problem`, and the last 24 hours are shown."""
-    begin, end = _moment(asked.get("from", "")), _moment(asked.get("to", ""))
-    if begin is None and end is None:
+    given = {name: asked[name] for name in ("from", "to") if asked.get(name)}
+    moments = {name: _moment(text) for name, text in given.items()}
+    if None in moments.values():
+        return _usual(USUAL, asked, now=now, problem=f"A moment is written as 2026-11-20T03:12, in UTC; {INSTEAD}")
+    if not given:
         key = asked.get("range", USUAL)
-        problem = "" if key in RANGES else "There is no such range; these are the last 24 hours."
-        wrong = "A moment is written as 2026-11-20T03:12, in UTC; these are the last 24 hours."
-        given = asked.get("from") or asked.get("to")
-        return _usual(key if key in RANGES else USUAL, asked, now=now, problem=wrong if given else problem)
-    end = min(end or now, now)
-    begin = begin or end - timedelta(seconds=DAY_S)
+        problem = "" if key in RANGES else f"There is no such range; {INSTEAD}"
+        return _usual(key if key in RANGES else USUAL, asked, now=now, problem=problem)
+    end = min(moments.get("to") or now, now)
+    begin = moments.get("from") or end - timedelta(seconds=DAY_S)
     if not SHORTEST_S <= (end - begin).total_seconds() <= LONGEST_S:
-        problem = "From has to be before to, by a minute at least and 400 days at most; these are the last 24 hours."
+        problem = f"From has to be before to, by a minute at least and 400 days at most; {INSTEAD}"
         return _usual(USUAL, asked, now=now, problem=problem)
     return _compared(Span(key="", begin=begin, end=end, compare=""), asked)
 
@@ -129,7 +131,9 @@ def _compared(span: Span, asked: Mapping[str, str]) -> Span:
 
 
 def _moment(text: str) -> datetime | None:
+    """None for what is no moment of this age. A zone that is given counts; without one it is UTC."""
     try:
-        return datetime.fromisoformat(text[:32].removesuffix("Z")).replace(tzinfo=UTC) if text else None
-    except ValueError:
+        at = datetime.fromisoformat(text[:32])
+        return (at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)) if at.year >= 1970 else None
+    except (ValueError, OverflowError):
         return None

@@ -25,8 +25,8 @@ class Wait:
     colour: str
 
 
-def waits_of(server: Server, *, now_s: float) -> tuple[Wait, ...]:
-    """What working sessions waited for, most first, the rest as `other`; empty where that was not sampled.
+def waits_of(server: Server, *, now_s: float) -> tuple[Wait, ...] | None:
+    """What working sessions waited for, most first, the rest as `other`; empty where none was at work, None where that was not sampled.
 
     Shape: at most seven. Units: shares of the sessions seen. Cost: a read of series of one minute. Errors: none. Source: the
     console's own samples, each one look at the sessions.
@@ -34,7 +34,8 @@ def waits_of(server: Server, *, now_s: float) -> tuple[Wait, ...]:
     begin_s = now_s - SPAN_S
     labels = series.labels(server, EVENTS, begin_s=begin_s, end_s=now_s)
     names = [*(f"{EVENTS}[{label}]" for label in labels), RUNNING]
-    return _shares(_summed(series.read(server, names, begin_s=begin_s, end_s=now_s)))
+    chart = series.read(server, names, begin_s=begin_s, end_s=now_s)
+    return _shares(_summed(chart)) if any(line.last is not None for line in chart.lines.values()) else None
 
 
 def _summed(chart: Chart) -> Mapping[str, float]:

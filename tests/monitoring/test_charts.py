@@ -52,11 +52,17 @@ def test_a_stretch_of_ones_own_is_in_utc_and_does_not_move() -> None:
     assert span.query == "from=2026-11-19T01:00:00&to=2026-11-19T02:30:05"
 
 
+def test_a_zone_that_is_given_counts() -> None:
+    assert chosen({"from": "2026-11-19T03:00+02:00", "to": "2026-11-19T02:00Z"}, now=NOW).length_s == HOUR_S
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         {"range": "forever"}, {"from": "yesterday"}, {"from": "2026-11-19T02:00", "to": "2026-11-19T01:00"}, {"to": "9999-99-99"},
         {"from": "1970-01-01T00:00"}, {"from": "2026-11-19T02:00:00", "to": "2026-11-19T02:00:10"}, {"from": "2030-01-01T00:00"},
+        {"to": "0001-01-01"}, {"from": "9999-12-31T23:59-23:00"}, {"from": "2026-11-19T01:00", "to": "later"},
+        {"to": "0001-01-01"}, {"from": "9999-12-31T23:59-23:00"}, {"from": "2026-11-19T01:00", "to": "later"},
     ],
 )  # fmt: skip
 def test_a_stretch_that_makes_no_sense_is_said_and_the_last_day_is_shown(asked: dict[str, str]) -> None:

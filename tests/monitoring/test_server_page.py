@@ -238,6 +238,14 @@ def test_a_postgres_tells_what_its_sessions_waited_for(look: Callable[..., str])
     assert "IO: <b> 10 %" in shown
 
 
+def test_a_postgres_at_rest_waits_for_nothing_and_one_not_sampled_has_no_panel(look: Callable[..., str]) -> None:
+    one = server("orders-db", "postgres")
+    sampled(one)
+    assert "server-waits" not in look(key="orders-db")
+    past(one, days=0.01, step_s=10, but={"sessions_by_wait_count[running]": lambda at_s: 0.0})
+    assert "No session was at work" in words(look(key="orders-db"), "server-waits")
+
+
 def test_a_redis_has_no_waits(look: Callable[..., str]) -> None:
     well()
     assert "server-waits" not in look()
