@@ -162,10 +162,10 @@
     const told = (value) => (value === null ? "not looked at" : write(value));
     const parts = chart.lines.map((line) => {
       const before = line.before ? `, ${data.before} ${told(line.before[place])}` : "";
-      const band = line.least && line.mean[place] !== null && write(line.least[place]) !== write(line.most[place]) ? ` (${write(line.least[place])} to ${write(line.most[place])})` : "";
+      const band = !before && line.least && line.mean[place] !== null && write(line.least[place]) !== write(line.most[place]) ? ` (${write(line.least[place])} to ${write(line.most[place])})` : "";
       return `${many ? `${line.title} ` : ""}${told(line.mean[place])}${before}${band}`;
     });
-    return `${at(data.at_s[place])}: ${parts.join("; ")}`;
+    return `${at(data.at_s[place])}: ${parts.join("; ") || "nothing seen"}`;
   }
   function showReading(key, place) {
     const cell = plots.get(key).element.parentElement, line = $(".cc-read", cell);
