@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.monitoring import marks, timeline_views, tokens, views
+from apps.monitoring import marks, server_views, timeline_views, tokens, views
 
 app_name = "monitoring"
 urlpatterns = [
@@ -11,4 +11,6 @@ urlpatterns = [
     path("marks/tokens/", tokens.tokens, name="tokens"),
     path("marks/tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("timeline/", timeline_views.timeline, name="timeline"),
+    path("servers/<slug:key>/", server_views.server, name="server"),
+    path("servers/<slug:key>/chart.json", server_views.chart, name="chart"),
 ]

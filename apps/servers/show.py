@@ -70,6 +70,12 @@ def rights_of(capabilities: Sequence[Capability]) -> Rights:
     )
 
 
+def rights_known(server: Server) -> Rights:
+    """What the last probe found of every account. Cost: nothing."""
+    found = (server.capability(key, Profile(p)) for p, keys in server.capabilities.items() for key in keys)
+    return rights_of([capability for capability in found if capability is not None])
+
+
 def rights_summary(server: Server) -> tuple[int, int] | None:
     """(lacking, all) as last probed, None before the first probe. Cost: nothing."""
     found = [entry for features in server.capabilities.values() for entry in features.values()]

@@ -22,7 +22,7 @@ from apps.servers.probing import probe_server
 from apps.servers.reads import ConnectionReport
 from apps.servers.registration import Registration, save
 from apps.servers.registration import remove as forget
-from apps.servers.show import nodes_of, rights_of, rights_summary
+from apps.servers.show import nodes_of, rights_known, rights_of, rights_summary
 from apps.servers.tries import try_connection
 
 MANAGE = "servers.manage"
@@ -127,15 +127,10 @@ def _detail(request: HttpRequest, server: Server, *, nodes: bool) -> dict[str, A
     return {
         "server": server,
         "nodes": nodes_of(server) if nodes else [],
-        "rights": rights_of(_known(server)),
+        "rights": rights_known(server),
         "may_manage": decide(operator_of(request), MANAGE, server.place).allowed,
         "problems": [(c, c.problem) for c in server.credentials.all() if c.problem],
     }
-
-
-def _known(server: Server) -> list[Any]:
-    found = [server.capability(key, Profile(p)) for p, keys in server.capabilities.items() for key in keys]
-    return [c for c in found if c is not None]
 
 
 @require_safe

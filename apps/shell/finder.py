@@ -39,7 +39,7 @@ def _places(operator: Operator, states: list[ServerState], *, deep: bool) -> Ite
     yield from (Place(title=page.title, hint="page", url=page.url) for page in pages(operator))
     for state in states:
         server = state.server
-        url = url_of("servers:detail", server.key)
+        url = url_of("monitoring:server", server.key)
         yield Place(title=server.key, hint=state.reason, url=url, signal=state.signal, environment=server.environment)
     for state in states if deep else ():
         for section in sections(state.server, operator):

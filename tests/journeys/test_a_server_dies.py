@@ -43,7 +43,8 @@ def standing(tab: Tab, panel: str) -> object:
 
 
 @pytest.mark.parametrize(
-    ("path", "panel"), [("", "nodes"), ("activity/", "clients-now"), ("upkeep/", "upkeep-node"), ("queues/", "queues")]
+    ("path", "panel"),
+    [("connection/", "nodes"), ("activity/", "clients-now"), ("upkeep/", "upkeep-node"), ("queues/", "queues")],
 )
 def test_the_open_page_says_so_where_it_stands_and_recovers(
     path: str, panel: str, alice: Operator, open_tab: OpenTab, mortal: EmbeddedRedis

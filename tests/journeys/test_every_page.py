@@ -35,7 +35,7 @@ SPECIAL = {
 
 def paths(kind: str) -> Iterator[str]:
     for route in server_pages(kind):
-        if route.name != "slow_queries:statement":
+        if route.name not in ("slow_queries:statement", "monitoring:chart"):
             yield route.path(f"{kind}-dev")
     yield from SPECIAL[kind]
 

@@ -54,7 +54,7 @@ def test_alice_registers_her_first_redis_and_looks_around(
     assert not Server.objects.exists()
     fill(tab, monitor_password=SECRET)
     press(tab, "Register")
-    assert tab.page.url == f"{tab.base}/servers/cart-cache/"
+    assert tab.page.url == f"{tab.base}/servers/cart-cache/connection/"
     assert "cart-cache is registered." in tab.text("main")
     look_around_redis(tab)
     assert tab.complaints == []

@@ -125,7 +125,7 @@ def test_the_page_tells_what_is_down_since_when_and_what_was_known(alice: Operat
     assert "Connection refused by 10.20.4.12:6379." in page
     assert "4 min ago" in page
     assert "(24 probes failed)" in page
-    assert '<a href="/servers/orders-db-r1/">Probe now</a>' in page
+    assert '<a href="/servers/orders-db-r1/connection/">Probe now</a>' in page
     assert "memory 91 %" in page
     assert 'class="nowrap stale"' in page
 

@@ -50,14 +50,14 @@ def test_a_redis_is_registered_by_form_and_its_rights_are_known_at_once(
     redis_account(redis_clean, ["~*", "+@all", "-acl|log"] if redis_clean.version >= (7, 0, 0) else ["~*", "+@all"])
     page = fields(redis_clean.port, monitor_username="signalbox", monitor_password=PASSWORD, save="1", rpo_minutes="5")
     response = registrar.post("/servers/new/", page)
-    assert (response.status_code, response["Location"]) == (302, "/servers/orders-cache/")
+    assert (response.status_code, response["Location"]) == (302, "/servers/orders-cache/connection/")
     server = Server.objects.get()
     assert (server.environment, server.roles, server.tags) == ("dev", ["cache"], ["shop", "eu"])
     assert (server.rpo_s, server.load_budget_ratio, server.created_by) == (300, 0.05, "alice")
     assert server.target().password == PASSWORD
     log = server.capability("acl.log")
     assert log and log.missing == "ACL SETUSER signalbox +acl|log"
-    shown = registrar.get("/servers/orders-cache/").content.decode()
+    shown = registrar.get("/servers/orders-cache/connection/").content.decode()
     assert "ACL SETUSER signalbox +acl|log" in shown
     assert PASSWORD not in shown
 
@@ -205,8 +205,8 @@ def test_looking_is_not_managing(fresh_client: SignedIn, bob: Operator, cache: S
     for path in ("/servers/new/", "/servers/orders-cache/edit/", "/servers/orders-cache/remove/"):
         assert client.get(path).status_code == 403
         assert client.post(path, {"typed": "orders-cache"}).status_code == 403
-    assert client.get("/servers/orders-cache/").status_code == 200
-    assert "Change" not in client.get("/servers/orders-cache/").content.decode()
+    assert client.get("/servers/orders-cache/connection/").status_code == 200
+    assert "Change" not in client.get("/servers/orders-cache/connection/").content.decode()
     assert Server.objects.exists()
 
 
@@ -251,7 +251,7 @@ def test_the_page_of_a_server_that_is_down_says_so_and_stands(
 ) -> None:
     Credential.objects.all().delete()
     Server.objects.update(addresses=[{"host": "127.0.0.1", "port": refusing_port}])
-    response = fresh_client(bob).get("/servers/orders-cache/")
+    response = fresh_client(bob).get("/servers/orders-cache/connection/")
     assert response.status_code == 200
     assert b"Connection refused" in response.content
 
@@ -260,7 +260,7 @@ def test_the_page_of_a_server_that_moved_says_to_enter_the_password_again(
     fresh_client: SignedIn, bob: Operator, cache: Server
 ) -> None:
     Server.objects.update(addresses=[{"host": "127.0.0.1", "port": 1}])
-    response = fresh_client(bob).get("/servers/orders-cache/")
+    response = fresh_client(bob).get("/servers/orders-cache/connection/")
     assert response.status_code == 200
     assert b"Enter the password again" in response.content
 
@@ -271,13 +271,15 @@ def test_one_node_that_is_down_does_not_hide_the_others(
     Credential.objects.all().delete()
     here = cache.addresses[0]
     Server.objects.update(addresses=[here, {"host": "127.0.0.1", "port": refusing_port}])
-    shown = fresh_client(bob).get("/servers/orders-cache/").content.decode()
+    shown = fresh_client(bob).get("/servers/orders-cache/connection/").content.decode()
     assert "Connection refused" in shown and "answers" in shown
 
 
 def test_the_nodes_are_a_fragment_of_their_own(fresh_client: SignedIn, bob: Operator, cache: Server) -> None:
     client = fresh_client(bob)
-    part = client.get("/servers/orders-cache/", headers={"HX-Request": "true", "HX-Target": "nodes"}).content.decode()
+    part = client.get(
+        "/servers/orders-cache/connection/", headers={"HX-Request": "true", "HX-Target": "nodes"}
+    ).content.decode()
     assert part.strip().startswith('<section class="panel" id="nodes"')
     assert "<html" not in part
 

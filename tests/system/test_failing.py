@@ -18,11 +18,12 @@ from tests.system.routes import Route, server_pages
 KINDS = ("redis", "postgres")
 # A page asks several panels; each may wait once.
 IN_TIME_S = 8.0
+UNASKED = ("backups:server", "servers:capabilities", "monitoring:server", "monitoring:chart")
 
 
 def pages(kind: str) -> list[Route]:
-    """All that ask the server: not the list of backups, nor what the last probe found."""
-    return [r for r in server_pages(kind) if r.name not in ("backups:server", "servers:capabilities")]
+    """All that ask the server: not the list of backups, nor what the last probe found, nor what was sampled."""
+    return [r for r in server_pages(kind) if r.name not in UNASKED]
 
 
 def broken(kind: str, host: str, port: int) -> Server:

@@ -238,4 +238,4 @@ def drop(request: HttpRequest, uid: UUID) -> HttpResponse:
     found = _own_plan(request, uid)
     if planning.drop(found, by=actor_of(request)):
         messages.info(request, "Nothing was changed; the plan is gone.")
-    return redirect("servers:detail", found.server_key)
+    return redirect("monitoring:server", found.server_key)
