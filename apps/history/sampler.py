@@ -11,12 +11,10 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -25,14 +23,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from apps.engine.contracts.probe import Probe, Value, bare
+from apps.engine.contracts.probe import Value, bare
 from apps.engine.errors import EngineError, TimedOut
 from apps.engine.target import Target
 from apps.history import store
-from apps.history.catalogue import probes, probes_of
+from apps.history.asking import EARLY_S, Raw, ask
+from apps.history.catalogue import probes
 from apps.history.models import LastKnown
-from apps.history.noticing import FAILED
-from apps.history.rates import derived
 from apps.history.timeline import Sight, after_sample
 from apps.servers.models import Server
 
@@ -43,10 +40,6 @@ APART_S = 0.02  # between the begins of two servers, less where they would not a
 TOGETHER = 50  # answers whose samples are written by one INSERT
 
 TOO_LATE = timedelta(seconds=30)  # a try so far ahead of now is from before the clock was set back
-EARLY_S = 1.0  # a probe may be asked so much before its time: passes are not exactly apart
-BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-Raw = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,66 +171,9 @@ def _ask(one: Claim, target: Target, came: queue.SimpleQueue[Answer]) -> None:
             _asking.discard(one.server.key)
 
 
-def ask(target: Target, raw: Raw) -> dict[str, Any]:
-    """Every probe of this kind of server that is due, on every node it is for; the last answer of those that are not.
-
-    Shape: by node ("" for the first), by probe. Touches no database. Errors: that of the first node's essential probe.
-    """
-    first, *others = target.addresses
-    found = {"": _asked_all(target.at(first), raw.get("", {}), probes_of(target.kind))}
-    per_node = tuple(probe for probe in probes_of(target.kind) if probe.per_node)
-    for address in others:
-        try:
-            found[str(address)] = _asked_all(target.at(address), raw.get(str(address), {}), per_node)
-        except EngineError as error:  # it costs its own figures only
-            found[str(address)] = {
-                FAILED: {
-                    "at_s": time.time(),
-                    "figures": {},
-                    "counters": {},
-                    "error": error.message[:400],
-                    "kind": error.kind,
-                }
-            }
-    return found
-
-
-def _asked_all(target: Target, raw: Raw, asked: tuple[Probe, ...]) -> dict[str, Raw]:
-    return {probe.key: _asked(probe, target, raw.get(probe.key, {})) for probe in asked}
-
-
-def _asked(probe: Probe, target: Target, before: Raw) -> Raw:
-    """What one probe saw now, or what it saw last when it is not due. `at_s` is our clock, `up_s` one that is never set."""
-    now_s, up_s = time.time(), _up_s()
-    elapsed_s = up_s - before["up_s"] if before.get("boot") == BOOT else now_s - before.get("at_s", 0.0)
-    if probe.every_s and 0 <= elapsed_s < probe.every_s - EARLY_S:
-        return before
-    try:
-        seen = probe.read(target)
-    except EngineError as error:
-        if probe.essential:
-            raise
-        return {"at_s": now_s, "up_s": up_s, "boot": BOOT, "figures": {}, "counters": {}, "error": error.message[:400]}
-    kept = probe.counters
-    rates = derived(probe, seen, before.get("counters", {}), elapsed_s=elapsed_s)
-    return {
-        "at_s": now_s,
-        "up_s": up_s,
-        "boot": BOOT,
-        "took_s": round(_up_s() - up_s, 6),
-        "figures": {n: v for n, v in {**seen, **rates}.items() if bare(n) not in kept and v is not None},
-        "counters": {name: value for name, value in seen.items() if bare(name) in kept},
-    }
-
-
 @cache
 def _configurations() -> frozenset[str]:
     return frozenset(key for key, probe in probes().items() if probe.configuration)
-
-
-def _up_s() -> float:
-    """Seconds of a clock that nobody sets, the same for all processes until the machine is started again."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def write(answer: Answer) -> bool:

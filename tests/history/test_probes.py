@@ -12,9 +12,9 @@ from apps.engine.errors import NotPermitted
 from apps.engine.files import sql_text, statements
 from apps.engine.target import Target
 from apps.history.answers import SQL
+from apps.history.asking import ask
 from apps.history.catalogue import probes
 from apps.history.probes import postgres_size, postgres_stats, redis_info
-from apps.history.sampler import ask
 from tests.history.conftest import register_postgres, register_redis
 from tests.real_servers import PostgresDatabase, PostgresServer, RedisServer
 

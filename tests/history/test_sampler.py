@@ -19,9 +19,10 @@ from django.utils import timezone
 
 from apps.accounts.models import Operator
 from apps.engine.errors import TimedOut
+from apps.history.asking import ask
 from apps.history.models import LastKnown
 from apps.history.reads import fleet, state_of
-from apps.history.sampler import Answer, ask, claim, sample_due, write
+from apps.history.sampler import Answer, claim, sample_due, write
 from apps.history.tasks import sample
 from tests.history.conftest import register, register_postgres, register_redis
 from tests.network import HangingServer

@@ -111,6 +111,7 @@ def _replication(info: Mapping[str, str]) -> dict[str, Value]:
         "connected_replicas_count": number(info, "connected_slaves"),
         "replication_offset_bytes": number(info, "master_repl_offset"),
         "full_syncs_total": number(info, "sync_full"),
+        "replication_id": info.get("master_replid"),
     }
     if info.get("role") == "slave":
         up = info.get("master_link_status") == "up"
