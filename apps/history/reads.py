@@ -20,10 +20,10 @@ from apps.servers.access import allowed_among, known_servers
 from apps.servers.models import Server
 
 POLICIES = ("prod", "staging", "dev")
-# What the sampler keeps for itself (raw) is larger than all the rest.
+# What the sampler keeps for itself (raw) is larger than all the rest, and the load of the last hour is for the overview.
 SHOWN = (
-    "SELECT id, server_id, tried_at, figures, figures_at, failing_since, failed_count, error_kind, error_text, since"
-    " FROM history_lastknown"
+    "SELECT id, server_id, tried_at, figures, figures_at, failing_since, failed_count, error_kind, error_text, since,"
+    " forecasts FROM history_lastknown"
 )
 
 __all__ = ["SIGNALS", "ServerState", "fleet", "fleet_seen_by", "state_of"]
@@ -150,4 +150,4 @@ def _found(server: Server, row: LastKnown, now: datetime) -> list[Finding]:
         return [NOT_YET]
     if is_stale(row.figures_at, now=now, every_s=settings.SAMPLE_EVERY_S):
         return [NOT_LATELY]
-    return findings(row.figures, disk_bytes=server.disk_bytes) or [WELL]
+    return findings({**row.figures, "forecasts": row.forecasts}, disk_bytes=server.disk_bytes) or [WELL]

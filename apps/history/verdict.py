@@ -22,6 +22,7 @@ ROUND_TRIP_WARN_S = 0.25
 TRANSACTION_AGE_MOST = 2_000_000_000
 TRANSACTION_AGE_WARN, TRANSACTION_AGE_CRIT = 0.5, 0.75
 STALE_AFTER_S = 60.0
+SOON_S, FORETOLD_S = 3 * 86_400.0, 14 * 86_400.0
 
 Figures = Mapping[str, Any]
 
@@ -141,6 +142,15 @@ def round_trip(facts: Figures) -> Iterator[Finding]:
         yield Finding(signal="warn", reason=f"answers in {duration_text(latency_s)}")
 
 
+def forecasts(facts: Figures) -> Iterator[Finding]:
+    """A hint within two weeks, a warning within three days; never more than a hint for a cache, which is full by design."""
+    for told in facts.get("forecasts") or ():
+        soon = told["high_s"] is not None and told["high_s"] <= SOON_S
+        evicts = told["figure"] == "used_memory_bytes" and facts.get("eviction") not in (None, "noeviction")
+        if told["low_s"] <= FORETOLD_S:
+            yield Finding(signal="warn" if soon and not evicts else "info", reason=told["words"])
+
+
 RULES: tuple[Callable[[Figures], Iterator[Finding]], ...] = (
     persistence,
     replication,
@@ -151,4 +161,5 @@ RULES: tuple[Callable[[Figures], Iterator[Finding]], ...] = (
     transactions,
     loading,
     round_trip,
+    forecasts,
 )

@@ -121,5 +121,6 @@ SORTS: dict[str, Callable[[ServerState], tuple[float, str]]] = {
     "hits": _lowest(lambda s: s.figures.get("hit_ratio")),
     "connections": _highest(lambda s: s.figures.get("clients_count")),
     "trip": _highest(lambda s: s.figures.get("latency_s")),
+    "oldest": _highest(lambda s: s.figures.get("oldest_job_s")),
     "lag": _highest(lambda s: s.figures.get("replica_lag_s")),
 }

@@ -25,7 +25,7 @@ def label(queue: Queue) -> bytes:
 
 
 def read_figures(target: Target) -> Mapping[str, Value]:
-    """Shape: how many queues were found so far, jobs of all of them, and depth, age and failures of 50: the first by label.
+    """Shape: how many queues were found so far, jobs of all of them, the longest wait, and of 50 (the first by label) depth, age, failures.
 
     Units: counts, seconds; a lower bound where the framework tells no more; left out where it is unknown. The sums are of all
     queues, and unknown where the time was not enough for all. Cost, source: those of `read_server`, which asks nothing more after
@@ -40,8 +40,18 @@ def read_figures(target: Target) -> Mapping[str, Value]:
         "queues_count": len(now) if whole else None,
         "jobs_ready_count": sum(each.ready.value or 0 for each in now) if whole else None,
         "jobs_failed_count": sum(each.failed.value or 0 for each in now) if whole else None,
+        **(_oldest(now) if whole else {}),
         **{name: value for each in now[:MOST_QUEUES] for name, value in _figures(each)},
     }
+
+
+def _oldest(now: Iterable[Snapshot]) -> dict[str, Value]:
+    """The job that waits longest of all queues, at least so long, and where."""
+    waiting = [(each.oldest.low_s, each) for each in now if each.ready.value and each.oldest.low_s is not None]
+    if not waiting:
+        return {"oldest_job_s": 0.0}
+    oldest_s, where = max(waiting, key=lambda pair: pair[0])
+    return {"oldest_job_s": oldest_s, "oldest_job_queue": where.queue.name.decode("utf-8", "backslashreplace")[:200]}
 
 
 def _figures(now: Snapshot) -> Iterable[tuple[str, Value]]:

@@ -18,10 +18,25 @@ def memory(used: float, eviction: str) -> dict[str, Any]:
     return {"used_memory_bytes": used * GIB, "maxmemory_bytes": 24 * GIB, "eviction": eviction}
 
 
+def foretold(words: str, low_days: float, high_days: float | None, eviction: str = "noeviction") -> dict[str, Any]:
+    figure = "used_memory_bytes" if words.startswith("memory") else "size_bytes"
+    high_s = None if high_days is None else high_days * 86_400
+    told = {"figure": figure, "words": words, "low_s": low_days * 86_400, "high_s": high_s}
+    return {"eviction": eviction, "forecasts": [told]}
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [
         ({}, []),
+        (foretold("memory fills in 2 to 3 days", 2, 3), [("warn", "memory fills in 2 to 3 days")]),
+        (
+            foretold("memory fills in 2 to 3 days", 2, 3, eviction="allkeys-lru"),
+            [("info", "memory fills in 2 to 3 days")],
+        ),
+        (foretold("disk fills in 9 to 12 days", 9, 12), [("info", "disk fills in 9 to 12 days")]),
+        (foretold("disk fills in 2 days at the earliest", 2, None), [("info", "disk fills in 2 days at the earliest")]),
+        (foretold("disk fills in 20 to 30 days", 20, 30), []),
         (memory(20.3, "noeviction"), []),
         (memory(21.9, "noeviction"), [("warn", "memory 91 %")]),
         (memory(23.5, "noeviction"), [("crit", "memory 98 %")]),

@@ -83,7 +83,18 @@ def test_an_empty_queue_stays_in_the_history_as_empty(redis_clean: RedisServer) 
 
 
 def test_a_server_without_queues_says_so(each_redis: RedisServer) -> None:
-    assert REDIS.read(redis_target(each_redis)) == {"queues_count": 0, "jobs_ready_count": 0, "jobs_failed_count": 0}
+    sums = {"queues_count": 0, "jobs_ready_count": 0, "jobs_failed_count": 0, "oldest_job_s": 0}
+    assert REDIS.read(redis_target(each_redis)) == sums
+
+
+def test_the_job_that_waits_longest_is_told_with_its_queue(redis_clean: RedisServer) -> None:
+    for queue, seconds in (("emails", 300), ("reports", 4000)):
+        job = RqQueue(queue, connection=redis_clean.client).enqueue(work.greet)
+        job.enqueued_at = datetime.now(UTC) - timedelta(seconds=seconds)
+        job.save()
+    seen = REDIS.read(redis_target(redis_clean))
+    assert seen["oldest_job_queue"] == "reports"
+    assert 3990 < float(seen["oldest_job_s"] or 0) < 4100
 
 
 def test_reading_leaves_everything_as_it_was(redis_clean: RedisServer) -> None:
