@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-ha
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults chromium lint benchmark-pages benchmark-delete benchmark-backups benchmark-probes screenshots clean setup setup-dev
+.PHONY: help run test test-faults chromium lint benchmark-pages benchmark-delete benchmark-backups benchmark-probes benchmark-sampler screenshots clean setup setup-dev
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -45,6 +45,9 @@ benchmark-delete: setup-dev ## Time deleting by pattern against redis-cli --scan
 
 benchmark-backups: setup-dev ## Time backups against redis-cli --rdb and pg_dump -Fc, on private servers
 	$(BIN)/python -m benchmarks.backups
+
+benchmark-sampler: setup-dev ## Sample 200 private servers every ten seconds and tell what it costs
+	$(BIN)/python -m benchmarks.sampler
 
 benchmark-probes: setup-dev ## Tell what the sampler's questions cost, on private servers
 	$(BIN)/python -m benchmarks.probes

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from apps.engine.contracts.probe import bare, label_of
 from apps.history.catalogue import probes
@@ -103,6 +103,12 @@ def labels(server: Server, figure: str, *, begin_s: float, end_s: float, node: s
     """The labels a figure had in a span, in alphabetical order. Cost: one query."""
     layouts = {n for _, ls in _sources(server, node, int(begin_s), int(end_s)).values() for n in ls}
     return tuple(sorted({label_of(name) for layout in layouts for name in names_of(layout) if bare(name) == figure}))
+
+
+def known_since(server: Server) -> int | None:
+    """When the server was seen first, of what is still kept; None before that. Seconds since 1970. Cost: one query."""
+    found: int | None = Held.objects.filter(source__server=server).aggregate(first=Min("first_s"))["first"]
+    return found
 
 
 def _fitting(begin: int, end: int, *, wanted_s: int | None) -> tuple[Level, int]:

@@ -11,12 +11,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.history.reads import state_of
+from apps.history.series import known_since
 from apps.monitoring.charts import charts_of
 from apps.monitoring.drawn import drawings
 from apps.monitoring.heads import heads
 from apps.monitoring.payload import payload
 from apps.monitoring.server_page import marks_of, seen_of, sentence, topology
-from apps.monitoring.spans import RANGES, Span, chosen
+from apps.monitoring.spans import HOUR_S, RANGES, Span, chosen
 from apps.monitoring.tables import table_of
 from apps.monitoring.waits import waits_of
 from apps.servers.access import server_page
@@ -39,17 +40,23 @@ def server(request: HttpRequest, server: Server) -> HttpResponse:
 @server_page("servers.view")
 def chart(request: HttpRequest, server: Server) -> JsonResponse:
     """The lines of the charts, for the page's script."""
-    span, figures = _span(request), seen_of(server).present(state_of(server))
+    span, figures = _span(request, server), seen_of(server).present(state_of(server))
     drawn = drawings(server, charts_of(server, figures), span, figures)
     return JsonResponse(payload(drawn, marks_of(server, span), span))
 
 
-def _span(request: HttpRequest) -> Span:
-    return chosen(request.GET.dict(), now=timezone.now())
+def _span(request: HttpRequest, server: Server) -> Span:
+    """What the address asks for; where it asks for nothing, a day, or an hour of a server that is not known for longer."""
+    asked, now = request.GET.dict(), timezone.now()
+    if not {"range", "from", "to"} & asked.keys():
+        since_s = known_since(server)
+        if since_s is not None and now.timestamp() - since_s < HOUR_S:
+            asked["range"] = "1h"
+    return chosen(asked, now=now)
 
 
 def _page(request: HttpRequest, server: Server) -> dict[str, Any]:
-    span, state, seen = _span(request), state_of(server), seen_of(server)
+    span, state, seen = _span(request, server), state_of(server), seen_of(server)
     figures = seen.present(state)
     drawn = drawings(server, charts_of(server, figures), span, figures)
     shown = heads(drawn, state, figures, span, seen.foretold)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from apps.history import timeline
 from apps.history.models import LastKnown
 from apps.history.sampler import sample_due
 from apps.servers.models import Server
+from tests.history.filled import fill
 from tests.monitoring.seen import GIB, HOUR_S, Figure, past, sampled, server
 from tests.network import HangingServer
 from tests.system.conftest import World
@@ -283,3 +285,12 @@ def test_hostile_names_from_a_server_are_escaped(look: Callable[..., str]) -> No
     assert "<script>x" not in page and "<i>primary" not in page
     assert "rq:&lt;script&gt;" in page
     assert words(page, "head-depth").startswith("Waiting in queues 5")
+
+
+@pytest.mark.parametrize(("known_for_s", "title"), [(600, "1 hour"), (7200, "24 hours")])
+def test_a_server_that_is_new_is_shown_by_the_hour(look: Callable[..., str], known_for_s: int, title: str) -> None:
+    one = well().server
+    now = int(time.time())
+    fill(one, "redis_info", {"ops_per_s": lambda at: 5}, begin_s=now - known_for_s, end_s=now)
+    assert f"<h2>{title}</h2>" in look()
+    assert "<h2>7 days</h2>" in look("?range=7d")
