@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from apps.engine import text
 from apps.engine.contracts.action import AnyAction
 from apps.engine.contracts.params import fields
 from apps.engine.errors import Gone
+from apps.history.reads import fleet_seen_by
 from apps.operations.catalogue import action_for
 from apps.operations.guard import lack_of, obstacle_at
 from apps.operations.models import Freeze, freezes_in_force
@@ -152,11 +154,18 @@ def _text(value: Any) -> str:
 
 
 def obstacle_here(request: Any, action: AnyAction, server: Server) -> str:
-    """What stands in the way. Cost: a query a server and page, however many actions it has buttons for."""
+    """What stands in the way. Cost: none beside what the frame asks; a query a server for a fragment, which has no frame."""
     kept: dict[int, str] = request.__dict__.setdefault("_obstacles", {})
     if server.pk not in kept:
-        kept[server.pk] = obstacle_at(server, freezes_here(request))
+        kept[server.pk] = obstacle_at(server, freezes_here(request), _figures_here(request, server))
     return kept[server.pk] or lack_of(action, server)
+
+
+def _figures_here(request: Any, server: Server) -> Mapping[str, Any] | None:
+    """What is known last of a server, where the frame of this page reads it for all of them anyway."""
+    if getattr(request, "htmx", None):
+        return None
+    return next((state.figures for state in fleet_seen_by(request) if state.server.pk == server.pk), None)
 
 
 def freezes_here(request: Any) -> list[Freeze]:
