@@ -50,11 +50,12 @@ PAGES = {
     "approvals": "/approvals/",
     "archive": "/archive/",
     "audit": "/audit/",
-    "server-redis": "/servers/demo-redis/",
-    "server-postgres": "/servers/demo-postgres/",
+    "server-redis": "/servers/demo-redis/?range=1h",
+    "server-postgres": "/servers/demo-postgres/?range=1h",
+    "timeline": "/timeline/",
 }
 PATTERN = "session:*"
-IN_README = ("overview", "keyspace", "queues", "slow-queries", "activity")
+IN_README = ("overview", "server-redis", "keyspace", "queues", "slow-queries", "activity")
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def pictures(browser: Browser, address: str, credentials: tuple[str, str], out: 
             for name, path in PAGES.items():
                 if everything or (name in IN_README and (theme == "light" or name == "overview")):
                     page.goto(address + path)
-                    page.wait_for_timeout(400)
+                    page.wait_for_timeout(1000)
                     page.screenshot(
                         path=out / f"{name}-{theme}{'' if width == 1440 else '-narrow'}.png", full_page=everything
                     )
@@ -140,7 +141,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     arguments.add_argument("--all", action="store_true", help="every page, both themes, wide and narrow")
-    arguments.add_argument("--wait", type=float, default=60.0, help="seconds of traffic before the first picture")
+    arguments.add_argument("--wait", type=float, default=900.0, help="seconds of traffic before the first picture: charts need some")
     chosen = arguments.parse_args()
     chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if chromium is None:
