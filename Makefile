@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-ha
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-faults chromium lint benchmark-pages benchmark-delete benchmark-backups benchmark-probes benchmark-sampler screenshots clean setup setup-dev
+.PHONY: help run test test-faults chromium lint benchmark-pages benchmark-delete benchmark-backups benchmark-probes benchmark-sampler benchmark-charts screenshots clean setup setup-dev
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -50,6 +50,9 @@ benchmark-backups: setup-dev ## Time backups against redis-cli --rdb and pg_dump
 
 benchmark-sampler: setup-dev ## Sample 200 private servers every ten seconds and tell what it costs
 	$(BIN)/python -m benchmarks.sampler
+
+benchmark-charts: setup-dev ## Time a chart of 400 days with little and with much history
+	$(BIN)/python -m benchmarks.charts
 
 benchmark-probes: setup-dev ## Tell what the sampler's questions cost, on private servers
 	$(BIN)/python -m benchmarks.probes

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import struct
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,13 +15,12 @@ from apps.engine.contracts.probe import bare, label_of
 from apps.history.catalogue import probes
 from apps.history.levels import LEVELS, RAW, Level
 from apps.history.models import Held, Mark
-from apps.history.store import Packed, names_of
+from apps.history.store import Packed, names_of, unpacked
 from apps.servers.models import Server
 
 MOST_POINTS = 1600
 MOST_ROWS = 3000
 GAP_STEPS = 1.5  # what is further from the point before than so many steps is a gap
-FLOAT = struct.Struct("=f")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +61,10 @@ class _Sum:
     def add(self, mean: float, least: float, most: float, count: float) -> None:
         self.total += mean * count
         self.count += count
-        self.least = min(self.least, least)
-        self.most = max(self.most, most)
+        if least < self.least:
+            self.least = least
+        if most > self.most:
+            self.most = most
 
 
 Sums = dict[int, _Sum]
@@ -148,25 +147,22 @@ def _rows(level: Level, source_id: int, begin: int, end: int, marks: Mapping[str
 
 def _add(sums: Mapping[str, Sums], names: Sequence[str], rows: Iterable[Row], *, step: int) -> None:
     """Into points of `step` seconds, or each into its own moment for 0."""
-    places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    places: dict[int, list[tuple[Sums, int]]] = {}
     for at_s, layout_id, packed, is_raw in rows:
         layout = names_of(layout_id)
         if layout_id not in places:
-            places[layout_id] = [(name, layout.index(name)) for name in names if name in layout]
+            places[layout_id] = [(sums[name], layout.index(name)) for name in names if name in layout]
         moment = at_s // step * step if step else at_s
-        for name, place in places[layout_id]:
-            values = _values(packed, place, len(layout), is_raw=is_raw)
-            if values[3]:
-                sums[name].setdefault(moment, _Sum()).add(*values)
-
-
-def _values(packed: Packed, place: int, width: int, *, is_raw: bool) -> tuple[float, float, float, float]:
-    """Mean, least, most and count of one figure of a row."""
-    (mean,) = FLOAT.unpack_from(packed, place * 4)
-    if is_raw:
-        return mean, mean, mean, 1.0
-    least, most, count = (FLOAT.unpack_from(packed, (place + part * width) * 4)[0] for part in (1, 2, 3))
-    return mean, least, most, count
+        values, width = unpacked(packed), len(layout)
+        for of_name, place in places[layout_id]:
+            mean = values[place]
+            if moment not in of_name:
+                of_name[moment] = _Sum()
+            if is_raw:
+                of_name[moment].add(mean, mean, mean, 1.0)
+            else:
+                least, most, count = values[place + width], values[place + 2 * width], values[place + 3 * width]
+                of_name[moment].add(mean, least, most, count)
 
 
 def _moments(sums: Mapping[str, Sums], begin: int, end: int, step: int) -> tuple[list[int], set[int]]:

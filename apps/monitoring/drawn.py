@@ -148,6 +148,6 @@ def _unit(measure: Measure, value: float) -> float:
 
 def _floor(low: float, high: float, unit: float) -> float:
     """A round figure below all values, so that the line stands in the middle of its chart."""
-    room = (high - low) or high * 0.05 or unit
+    room = max(high - low, 0.0) or high * 0.05 or unit
     step = unit * 10.0 ** math.floor(math.log10(room / unit))
     return max(0.0, math.floor((low - room * 0.5) / step) * step)
