@@ -141,7 +141,9 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     arguments.add_argument("--all", action="store_true", help="every page, both themes, wide and narrow")
-    arguments.add_argument("--wait", type=float, default=900.0, help="seconds of traffic before the first picture: charts need some")
+    arguments.add_argument(
+        "--wait", type=float, default=900.0, help="seconds of traffic before the first picture: charts need some"
+    )
     chosen = arguments.parse_args()
     chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if chromium is None:
