@@ -30,7 +30,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "fleet": fleet,
         "rows": [(state, drawn.get(state.server.pk)) for state in fleet.states],
-        "running": running(operator) if fleet.all_count else [],
+        "running": running(operator, fleet_seen_by(request)) if fleet.all_count else [],
         "lately": lately(fleet_seen_by(request), now=now),
         "every_s": settings.SAMPLE_EVERY_S,
         "register_url": url_of("servers:register") if may_register else "",
