@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What is run a second time with the console's own data on PostgreSQL.
-ON_POSTGRES := tests/accounts tests/servers tests/system/test_matrix.py \
+ON_POSTGRES := tests/accounts tests/system/test_matrix.py \
+    $(filter-out $(addprefix tests/servers/test_, rights.py connection.py documented_account.py tls.py), $(wildcard tests/servers/test_*.py)) \
     $(addprefix tests/history/test_, store.py sampler.py timeline.py drift.py forecast.py) \
-    $(addprefix tests/monitoring/test_, health.py server_page.py charts.py deploys.py timeline_page.py) \
+    $(addprefix tests/monitoring/test_, health.py server_page.py deploys.py timeline_page.py) \
     $(addprefix tests/operations/test_, audit.py audit_chain.py commands.py deliveries.py telling.py execution.py)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
