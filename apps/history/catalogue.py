@@ -30,6 +30,12 @@ def probes() -> Mapping[str, Probe]:
 
 
 @cache
+def configurations() -> tuple[str, ...]:
+    """The keys of the probes whose figures are settings: compared, not charted."""
+    return tuple(key for key, probe in probes().items() if probe.configuration)
+
+
+@cache
 def probes_of(kind: Kind) -> tuple[Probe, ...]:
     """The probes of a kind of server, the essential first: without their answer the others are not asked."""
     return tuple(sorted((p for p in probes().values() if p.kind is kind), key=lambda p: not p.essential))

@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from apps.engine.contracts.probe import label_of
 from apps.engine.text import storable
-from apps.history.catalogue import probes
+from apps.history.catalogue import configurations
 from apps.history.noticing import version_of
 from apps.history.setting_models import Setting
 from apps.servers.models import Server
@@ -48,16 +47,11 @@ class Answer:
 def moved(before: Raw, now: Raw) -> list[Answer]:
     """The answers of the probes of configuration that are others than before: none, nearly always. Cost: none."""
     found = []
-    for key in _of_configuration():
+    for key in configurations():
         figures = now.get(key, {}).get("figures") or {}
         if figures and figures != before.get(key, {}).get("figures"):
             found.append(Answer(probe=key, version=version_of(now), values=_kept(figures)))
     return found
-
-
-@cache
-def _of_configuration() -> tuple[str, ...]:
-    return tuple(key for key, probe in probes().items() if probe.configuration)
 
 
 def _kept(figures: Mapping[str, object]) -> dict[str, str]:

@@ -21,10 +21,10 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
-    """A figure with a limit. `words` go before "in 2 to 3 days"; a label takes the place of {label}."""
+    """A figure with a limit. `words` go before "in 2 to 3 days"; a label takes the place of {label}. `kind` None is both."""
 
     figure: str
-    kind: Kind
+    kind: Kind | None = None
     words: str
     limit: Callable[[Server, Figures], float | None]
 
@@ -38,13 +38,6 @@ LIMITED = (
     ),
     Limited(
         figure="clients_count",
-        kind=Kind.REDIS,
-        words="connections run out",
-        limit=lambda server, figures: figures.get("clients_max_count"),
-    ),
-    Limited(
-        figure="clients_count",
-        kind=Kind.POSTGRES,
         words="connections run out",
         limit=lambda server, figures: figures.get("clients_max_count"),
     ),
@@ -73,7 +66,7 @@ def told(server: Server, figures: Figures, *, now_s: float) -> Iterator[tuple[st
     """(figure with its label, forecast, words) of every figure that runs into its limit. Cost: a read of series a figure."""
     begin_s = now_s - SPAN_S
     for limited in LIMITED:
-        limit = limited.limit(server, figures) if limited.kind == server.kind else None
+        limit = limited.limit(server, figures) if limited.kind in (None, server.kind) else None
         if not limit:
             continue
         labels = series.labels(server, limited.figure, begin_s=begin_s, end_s=now_s)

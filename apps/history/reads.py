@@ -26,7 +26,7 @@ SHOWN = (
     " forecasts FROM history_lastknown"
 )
 
-__all__ = ["SIGNALS", "ServerState", "fleet", "fleet_seen_by", "state_of"]
+__all__ = ["SIGNALS", "ServerState", "fleet", "fleet_seen_by", "last_known", "state_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +87,14 @@ class ServerState:
         return self.figures.get("ops_per_s" if self.server.is_redis else "tx_per_s")
 
 
-def state_of(server: Server) -> ServerState:
-    """The state of one server. Cost: one query."""
-    return _state(server, LastKnown.objects.filter(server=server).first())
+def last_known(server: Server) -> LastKnown:
+    """What is kept of one server; an empty row while nothing is. Cost: one query."""
+    return LastKnown.objects.filter(server=server).first() or LastKnown(server=server)
+
+
+def state_of(server: Server, known: LastKnown | None = None) -> ServerState:
+    """The state of one server. Cost: one query, none where the caller has what is `known`."""
+    return _state(server, known or last_known(server))
 
 
 def fleet(operator: Operator) -> list[ServerState]:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 
 import structlog
 from django.conf import settings
@@ -28,7 +27,7 @@ from apps.engine.errors import EngineError, TimedOut
 from apps.engine.target import Target
 from apps.history import store
 from apps.history.asking import EARLY_S, Raw, ask
-from apps.history.catalogue import probes
+from apps.history.catalogue import configurations
 from apps.history.models import LastKnown
 from apps.history.timeline import Sight, after_sample
 from apps.servers.models import Server
@@ -171,11 +170,6 @@ def _ask(one: Claim, target: Target, came: queue.SimpleQueue[Answer]) -> None:
             _asking.discard(one.server.key)
 
 
-@cache
-def _configurations() -> frozenset[str]:
-    return frozenset(key for key, probe in probes().items() if probe.configuration)
-
-
 def write(answer: Answer) -> bool:
     """One short UPDATE, and only while the claim still stands: a later pass is never overwritten by an earlier one.
 
@@ -225,7 +219,7 @@ def _last_known(raw: Raw) -> dict[str, Value]:
         name: value
         for key, part in raw.items()
         for name, value in part["figures"].items()
-        if name == bare(name) and key not in _configurations()
+        if name == bare(name) and key not in configurations()
     }
 
 
@@ -236,7 +230,7 @@ def _samples(answer: Answer) -> Iterator[store.Seen]:
     begun_s = answer.claim.at.timestamp()
     for node, raw in answer.raw.items():
         for key, part in raw.items():
-            if part["at_s"] >= begun_s - EARLY_S and key not in _configurations():
+            if part["at_s"] >= begun_s - EARLY_S and key not in configurations():
                 yield store.Seen(
                     server=answer.claim.server, node=node, probe=key, at_s=int(begun_s), figures=part["figures"]
                 )

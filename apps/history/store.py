@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from django.db.models import Max, Min
-
 from apps.engine.contracts.probe import Value
 from apps.history import partitions
 from apps.history.levels import DAY_S, RAW, Level
@@ -137,9 +135,3 @@ def unpacked(packed: Packed) -> array[float]:
     values = array("f")
     values.frombytes(bytes(packed))
     return values
-
-
-def bounds(level: Level) -> tuple[int, int] | None:
-    """The first and last moment of a level, None while it is empty. Cost: one aggregate."""
-    found = level.rows.aggregate(first=Min("at_s"), last=Max("at_s"))
-    return None if found["first"] is None else (found["first"], found["last"])

@@ -54,9 +54,8 @@ class Seen:
         return {**(self.nodes[0].figures if self.nodes else {}), **state.figures}
 
 
-def seen_of(server: Server) -> Seen:
-    """Every registered address, from the last sample. Cost: one query."""
-    row = LastKnown.objects.filter(server=server).only("raw", "forecasts").first() or LastKnown()
+def seen_of(server: Server, row: LastKnown) -> Seen:
+    """Every registered address, from the last sample. Cost: nothing is asked."""
     nodes = tuple(
         _node(str(address), row.raw.get("" if number == 0 else str(address), {}), is_first=number == 0)
         for number, address in enumerate(server.address_list())

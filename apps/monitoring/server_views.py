@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from apps.history.reads import state_of
+from apps.history.reads import last_known, state_of
 from apps.history.series import known_since
 from apps.monitoring.charts import charts_of
 from apps.monitoring.drawn import drawings
@@ -40,7 +40,8 @@ def server(request: HttpRequest, server: Server) -> HttpResponse:
 @server_page("servers.view")
 def chart(request: HttpRequest, server: Server) -> JsonResponse:
     """The lines of the charts, for the page's script."""
-    span, figures = _span(request, server), seen_of(server).present(state_of(server))
+    span, known = _span(request, server), last_known(server)
+    figures = seen_of(server, known).present(state_of(server, known))
     drawn = drawings(server, charts_of(server, figures), span, figures)
     return JsonResponse(payload(drawn, marks_of(server, span), span))
 
@@ -56,7 +57,8 @@ def _span(request: HttpRequest, server: Server) -> Span:
 
 
 def _page(request: HttpRequest, server: Server) -> dict[str, Any]:
-    span, state, seen = _span(request, server), state_of(server), seen_of(server)
+    span, known = _span(request, server), last_known(server)
+    state, seen = state_of(server, known), seen_of(server, known)
     figures = seen.present(state)
     drawn = drawings(server, charts_of(server, figures), span, figures)
     shown = heads(drawn, state, figures, span, seen.foretold)

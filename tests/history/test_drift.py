@@ -21,7 +21,7 @@ PROBE = "redis_settings"
 
 @pytest.fixture(autouse=True)
 def a_probe_of_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(drift, "_of_configuration", lambda: (PROBE,))
+    monkeypatch.setattr(drift, "configurations", lambda: (PROBE,))
     yield
 
 
